@@ -1,0 +1,130 @@
+"""Agent: learns across tasks and yields a policy."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from gymnasium import Space
+
+from icrl.config import Config
+from icrl.errors import DamagedFileError, SpaceError
+from icrl.families import TaskFamily
+from icrl.files import read_json, write_json
+from icrl.policy import Policy
+from icrl.spaces import space_from_json, space_to_json
+
+if TYPE_CHECKING:
+    from icrl.histories import HistoryStore
+    from icrl.run import Run
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a pairing fixes: everything an agent may know about its family."""
+
+    observation_space: Space
+    action_space: Space
+    max_episode_steps: int | None
+    family: str
+    """The family's id."""
+    arguments: Mapping[str, Any]
+    """The family's keyword arguments, from which `load` finds its `RewardModel` again."""
+
+    @classmethod
+    def of(cls, family: TaskFamily) -> Self:
+        """The interface of a family."""
+        return cls(
+            family.observation_space,
+            family.action_space,
+            family.max_episode_steps,
+            family.id,
+            dict(family.arguments),
+        )
+
+    def check_family(self, family: TaskFamily) -> None:
+        """Refuse a family whose spaces differ from the ones trained on."""
+        for what in ("observation_space", "action_space"):
+            ours, theirs = getattr(self, what), getattr(family, what)
+            if ours != theirs:
+                raise SpaceError(
+                    f"{family.id} has the {what.replace('_', ' ')} {theirs}, but this agent was trained on "
+                    f"{self.family} with {ours}. Choose a family with the same spaces, or train anew."
+                )
+
+    def save(self, path: Path) -> None:
+        """Write the interface as JSON, whole or not at all."""
+        write_json(
+            path,
+            {
+                "observation_space": space_to_json(self.observation_space),
+                "action_space": space_to_json(self.action_space),
+                "max_episode_steps": self.max_episode_steps,
+                "family": self.family,
+                "arguments": dict(self.arguments),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        data = read_json(path)
+        try:
+            return cls(
+                space_from_json(data["observation_space"]),
+                space_from_json(data["action_space"]),
+                data["max_episode_steps"],
+                data["family"],
+                data["arguments"],
+            )
+        except (KeyError, TypeError) as error:
+            raise DamagedFileError(f"{path} is not an interface that icrl wrote: no {error}.") from error
+
+
+class Agent(ABC):
+    """Learns across tasks; yields a policy."""
+
+    def __init__(self, config: Config, interface: Interface, device: torch.device) -> None:
+        """Keep the adapted settings; refuse what cannot serve the pairing.
+
+        Raises:
+            ConfigError, ContextError, SpaceError: before anything is trained.
+        """
+        self.config = config.adapted(interface)
+        self.interface = interface
+        self.device = device
+
+    @abstractmethod
+    def policy(self) -> Policy:
+        """The policy as learned so far, with frozen weights."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write a checkpoint (settings, interface, weights) that `load` reads; nothing is pickled."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, device: torch.device) -> Self:
+        """Read a checkpoint.
+
+        Raises:
+            DamagedFileError: naming the file.
+        """
+
+
+class OfflineAgent(Agent):
+    """Learns from recorded learning histories."""
+
+    @abstractmethod
+    def learn(self, histories: "HistoryStore", run: "Run") -> None:
+        """Learn; a killed run goes on exactly from its last checkpoint."""
+
+
+class OnlineAgent(Agent):
+    """Learns by interaction."""
+
+    @abstractmethod
+    def learn(self, family: TaskFamily, run: "Run") -> None:
+        """Learn on a family in whose view `train` is the only split; a killed run goes on from its last checkpoint."""

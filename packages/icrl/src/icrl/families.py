@@ -1,0 +1,137 @@
+"""TaskFamily: a distribution over tasks with the same spaces, and the optional interfaces of a family."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from gymnasium import Space
+from torch import Tensor
+
+from icrl.errors import SplitError, TaskError
+from icrl.tasks import Tasks
+from icrl.trees import Tree
+from icrl.vector import TaskVectorEnv
+
+if TYPE_CHECKING:
+    from icrl.policy import Policy
+
+
+class TaskFamily(ABC):
+    """A distribution over tasks; what one Gymnasium id names.
+
+    A family is made by `icrl.make_family(id, **arguments)`, which sets `id` and `arguments` after the
+    constructor has checked the arguments. Its partition into splits is its own (keyword `split_seed` where tasks
+    are drawn); the `seed` of `sample_tasks` only picks from it.
+    """
+
+    id: str = ""
+    """The id under which the family was made, `icrl/DarkRoom-v0`."""
+    arguments: Mapping[str, Any] = {}
+    """The keyword arguments it was made with (plain JSON data)."""
+
+    observation_space: Space
+    """Of one environment."""
+    action_space: Space
+    """Of one environment."""
+    max_episode_steps: int | None
+    """The horizon after which an episode is truncated; None if the family never truncates."""
+    trial_episodes: int
+    """How many episodes a trial has in the literature: the default of an evaluation."""
+    splits: tuple[str, ...] = ("train", "test")
+    """Names of the splits; at least train and test, disjoint."""
+    num_tasks: Mapping[str, int | None] = {}
+    """How many distinct tasks each split has; None (or absent): as many as asked for."""
+    reports_success: bool = False
+    """Whether `info["success"]` is there."""
+
+    @abstractmethod
+    def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
+        """Draw distinct tasks of a split; the same seed draws the same tasks.
+
+        Raises:
+            SplitError: if the family has no such split.
+            TaskError: if the split has fewer distinct tasks.
+        """
+
+    @abstractmethod
+    def vector_env(
+        self,
+        tasks: Tasks,
+        *,
+        num_envs: int | None = None,
+        episodes_per_task: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> TaskVectorEnv:
+        """Environments that play these tasks.
+
+        Args:
+            tasks: the tasks. Without `episodes_per_task`, row `i` plays task `i % len(tasks)` for as long as it
+                lives.
+            num_envs: rows; default one per task.
+            episodes_per_task: if given, each row draws a new task from `tasks` after so many episodes, with the
+                environment's own generator.
+            device: where the tensors live.
+
+        Raises:
+            TaskError: if the tasks are another family's.
+        """
+
+    def optimal_return(self, tasks: Tasks) -> Tensor | None:
+        """Expected return of one episode of the best policy that knows the task, [tasks] float32; None if unknown."""
+        return None
+
+    def random_return(self, tasks: Tasks) -> Tensor | None:
+        """Expected return of one episode of uniformly random actions, [tasks] float32; None if unknown."""
+        return None
+
+    def check_split(self, split: str) -> None:
+        """Refuse a split that the family does not have."""
+        if split not in self.splits:
+            raise SplitError(f"{self.id} has no split {split!r}. It has: {', '.join(self.splits)}.")
+
+    def check_tasks(self, tasks: Tasks) -> None:
+        """Refuse tasks of another family, or of this family with other arguments."""
+        if (tasks.family, dict(tasks.arguments)) != (self.id, dict(self.arguments)):
+            raise TaskError(
+                f"these tasks belong to {tasks.family} {dict(tasks.arguments)}, not to {self.id} "
+                f"{dict(self.arguments)}. Draw them with this family's sample_tasks."
+            )
+
+    def check_num_tasks(self, num_tasks: int, split: str) -> None:
+        """Refuse fewer than one task, or more distinct tasks than a finite split has."""
+        available = self.num_tasks.get(split)
+        if num_tasks < 1 or (available is not None and num_tasks > available):
+            have = f"{available} distinct tasks" if available is not None else "as many as asked for"
+            raise TaskError(f"{num_tasks} tasks asked of {self.id} ({split}); it has {have}.")
+
+
+class Solved(ABC):
+    """A family whose optimal policy is known."""
+
+    @abstractmethod
+    def oracle(self, tasks: Tasks) -> "Policy":
+        """The policy that knows the tasks: row `i` acts optimally in task `i`. For comparison only."""
+
+
+class RewardModel(ABC):
+    """A family whose reward and termination are functions that a planner may call."""
+
+    @abstractmethod
+    def reward_and_termination(
+        self, observation: Tree, action: Tree, next_observation: Tree
+    ) -> tuple[Tensor, Tensor]:
+        """Reward [batch] float32 and termination [batch] bool of transitions, in any leading batch shape."""
+
+
+class LearnerView(ABC):
+    """A family whose *sources* may see more than the observation; what they see more is never recorded.
+
+    Key-to-Door hides whether the key is held, without which tabular Q-learning cannot solve it.
+    """
+
+    learner_observation_space: Space
+
+    @abstractmethod
+    def learner_observation(self, env: TaskVectorEnv) -> Tree:
+        """What a source's learner sees in each row of an environment of this family, [envs, ...]."""
