@@ -122,7 +122,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
     if isinstance(space, spaces.MultiDiscrete):
         return {"type": "MultiDiscrete", "nvec": space.nvec.tolist(), "start": space.start.tolist()}
     if isinstance(space, spaces.MultiBinary):
-        return {"type": "MultiBinary", "shape": list(space.shape)}
+        return {"type": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.n)}
     if isinstance(space, spaces.Box):
         return {
             "type": "Box",
@@ -154,7 +154,7 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
         case "MultiDiscrete":
             return spaces.MultiDiscrete(np.array(data["nvec"]), start=np.array(data["start"]))
         case "MultiBinary":
-            return spaces.MultiBinary(data["shape"])
+            return spaces.MultiBinary(data["n"])
         case "Box":
             shape, dtype = tuple(data["shape"]), np.dtype(data["dtype"])
             low, high = (_bound_from_json(data[side], shape, dtype) for side in ("low", "high"))
@@ -170,10 +170,14 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
 
 def _bound_to_json(bound: np.ndarray) -> Any:
     """One number where all agree, else nested lists; infinities as strings, since JSON has none."""
-    as_json = np.vectorize(lambda x: x if np.isfinite(x) else str(x), otypes=[object])
-    if bound.size and np.all(bound == bound.flat[0]):
-        return as_json(bound.flat[0]).item()
-    return as_json(bound).tolist()
+
+    def as_json(value: Any) -> Any:
+        if isinstance(value, list):
+            return [as_json(v) for v in value]
+        return value if np.isfinite(value) else str(value)
+
+    same = bound.size > 0 and bool(np.all(bound == bound.flat[0]))
+    return as_json(bound.flat[0].item() if same else bound.tolist())
 
 
 def _bound_from_json(data: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

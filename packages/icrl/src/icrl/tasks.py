@@ -53,7 +53,7 @@ class Tasks:
 
     def row(self, index: int) -> dict[str, np.ndarray]:
         """One task as a fresh dict of NumPy arrays: what `info["task"]` shows and `options["task"]` takes."""
-        return {name: np.array(array[index].detach().cpu()) for name, array in self.arrays.items()}
+        return {name: array[index].detach().cpu().numpy().copy() for name, array in self.arrays.items()}
 
     def to(self, device: torch.device | str) -> Self:
         """The same tasks on another device."""
