@@ -134,4 +134,12 @@ class LearnerView(ABC):
 
     @abstractmethod
     def learner_observation(self, env: TaskVectorEnv) -> Tree:
-        """What a source's learner sees in each row of an environment of this family, [envs, ...]."""
+        """What a source's learner sees in each row of an environment of this family now, [envs, ...]."""
+
+    @abstractmethod
+    def learner_outcome(self, env: TaskVectorEnv) -> Tree:
+        """What it sees of what the last action led to, [envs, ...].
+
+        That is `learner_observation`, except in rows whose episode the last step ended: there the view of the
+        ended episode's last state, from which a truncated episode is bootstrapped.
+        """

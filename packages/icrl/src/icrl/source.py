@@ -1,7 +1,7 @@
 """Source: a reinforcement learner whose whole learning is recorded."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -20,6 +20,9 @@ class Source(ABC):
     action that the environment received, and what it answered. What a `LearnerView` shows in addition is never
     recorded.
     """
+
+    name: ClassVar[str]
+    """The name of its spec, `q-learning`: a store belongs to the source that began it."""
 
     def __init__(self, config: Config, family: TaskFamily, device: torch.device) -> None:
         """Keep the settings; refuse a family that the learner cannot serve.
