@@ -22,7 +22,7 @@ class Policy(ABC, Generic[Context]):
     * *separate*: what happens in one environment never changes another's action;
     * *persistent* (if the agent's spec says `memory="trial"`): an episode boundary does not erase the context;
     * *cached = uncached* (for a `SequencePolicy`): acting step by step equals the full pass;
-    * *on the device*: nothing mixes devices or reads a tensor back to the host.
+    * *on the device*: `act` mixes no devices and reads no tensor back to the host.
     """
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Policy(ABC, Generic[Context]):
 
 
 class SequencePolicy(Policy[Context]):
-    """A policy that also has a full forward pass over whole trials."""
+    """A policy that also has a full forward pass over whole trials; acting is one cached step of it and a draw."""
 
     @abstractmethod
     def logits(self, timesteps: TimeStep) -> Tensor:
@@ -50,3 +50,18 @@ class SequencePolicy(Policy[Context]):
         Attention is banded to the policy's window at every layer over the whole trial, which is what acting
         with a ring-buffer cache computes.
         """
+
+    @abstractmethod
+    def step(self, timestep: TimeStep, context: Context) -> tuple[Tensor, Context]:
+        """The logits of one step [envs, ...], from the context alone, and the context to go on with."""
+
+    @abstractmethod
+    def draw(self, logits: Tensor, generator: torch.Generator) -> Tree:
+        """Actions [envs, *action] from the logits of one step [envs, ...]."""
+
+    def act(
+        self, timestep: TimeStep, context: Context, generator: torch.Generator
+    ) -> tuple[Tree, Context]:
+        """One cached step and a draw."""
+        logits, context = self.step(timestep, context)
+        return self.draw(logits, generator), context
