@@ -54,31 +54,41 @@ class Interface:
                     f"{self.family} with {ours}. Choose a family with the same spaces, or train anew."
                 )
 
+    def to_json(self) -> dict[str, Any]:
+        """The interface as plain JSON data."""
+        return {
+            "observation_space": space_to_json(self.observation_space),
+            "action_space": space_to_json(self.action_space),
+            "max_episode_steps": self.max_episode_steps,
+            "family": self.family,
+            "arguments": dict(self.arguments),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The interface that `to_json` wrote."""
+        return cls(
+            space_from_json(data["observation_space"]),
+            space_from_json(data["action_space"]),
+            data["max_episode_steps"],
+            data["family"],
+            data["arguments"],
+        )
+
     def save(self, path: Path) -> None:
         """Write the interface as JSON, whole or not at all."""
-        write_json(
-            path,
-            {
-                "observation_space": space_to_json(self.observation_space),
-                "action_space": space_to_json(self.action_space),
-                "max_episode_steps": self.max_episode_steps,
-                "family": self.family,
-                "arguments": dict(self.arguments),
-            },
-        )
+        write_json(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            DamagedFileError: naming the file.
+        """
         data = read_json(path)
         try:
-            return cls(
-                space_from_json(data["observation_space"]),
-                space_from_json(data["action_space"]),
-                data["max_episode_steps"],
-                data["family"],
-                data["arguments"],
-            )
+            return cls.from_json(data)
         except (KeyError, TypeError) as error:
             raise DamagedFileError(f"{path} is not an interface that icrl wrote: no {error}.") from error
 

@@ -33,16 +33,22 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else (error.strerror or error)
-        raise StorageError(
-            f"cannot write {path}: {what}. What was whole before is untouched; "
-            "make room or choose another --out, then run the same command again."
-        ) from error
+        raise storage_error(path, error) from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What to tell the user when `path` could not be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "the disk is full" if full else (error.strerror or error)
+    return StorageError(
+        f"cannot write {path}: {what}. What was whole before is untouched; "
+        "make room or choose another --out, then run the same command again."
+    )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -145,7 +151,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the rename itself durable, where the system lets a folder be opened."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
