@@ -12,6 +12,7 @@ IcrlError
 │   ├── SpaceError                       spaces that differ from what was trained or recorded, or cannot be served
 │   ├── ContextError                     a context that is too short for the episodes it must hold
 │   ├── DeviceError                      a device that is not there
+│   ├── MissingPackageError (ImportError)  a package that an extra, or a Gymnasium id, needs is not installed
 │   ├── AutoresetError                   a vector environment whose autoreset would put phantom steps into histories
 │   └── OutputError (FileExistsError)    an output directory that holds something else
 ├── PluginError (RuntimeError)           a plugin's own fault: names its distribution and version
@@ -76,6 +77,10 @@ class DeviceError(UsageError):
     """A device is not there."""
 
 
+class MissingPackageError(UsageError, ImportError):
+    """A package is not installed that an extra, or a Gymnasium id, needs; the message has the pip line."""
+
+
 class AutoresetError(UsageError):
     """A vector environment's autoreset would put phantom steps into histories."""
 
@@ -86,6 +91,10 @@ class OutputError(UsageError, FileExistsError):
 
 class PluginError(IcrlError, RuntimeError):
     """A plugin's own fault; the message names its distribution and version."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin was disabled; the host goes on without it."""
 
 
 class DamagedFileError(IcrlError, OSError):

@@ -1,10 +1,9 @@
 """Run: what a learner is given for its work: budget, seed, progress, logging, checkpoints."""
 
-import csv
 import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from icrl.files import read_tensors, write_tensors, write_text
+from icrl.errors import DamagedFileError
+from icrl.files import read_tensors, write_tensors
+from icrl.progress import Advance, progress
+from icrl.scalars import ScalarLog
 
 Budget = Literal["smoke", "default", "full"]
 
@@ -22,8 +24,9 @@ Budget = Literal["smoke", "default", "full"]
 class Run:
     """What a learner is given for its work.
 
-    Scalars go to `DIR/progress.csv` and to TensorBoard event files in `DIR/tensorboard/`; the checkpoint is
-    `DIR/checkpoint.safetensors`. A resumed run first drops the rows that were logged after its checkpoint.
+    Scalars go to `DIR/progress.csv` and to TensorBoard event files in `DIR/tensorboard/`; the
+    checkpoint is `DIR/checkpoint.safetensors`. A resumed run first drops the rows that were logged
+    after its checkpoint.
     """
 
     directory: Path
@@ -35,12 +38,14 @@ class Run:
     quiet: bool = False
     """Show no progress bar."""
     num_tasks: int | None = None
-    """At most so many training tasks; None: all that a finite split has, or the learner's own choice."""
+    """At most so many training tasks; None: all that a finite split has, or the learner's own
+    choice.
+    """
     checkpoint_seconds: float = 30.0
     """How often `checkpoint_due` says yes, in seconds."""
-    _rows: list[dict[str, float]] = field(default_factory=list, repr=False)
-    _writer: Any = field(default=None, repr=False)
-    _last_checkpoint: float = field(default=0.0, repr=False)
+    _resumed_step: int | None = field(default=None, init=False, repr=False)
+    _scalars: ScalarLog | None = field(default=None, init=False, repr=False)
+    _last_checkpoint: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def generator(self, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
         """A generator of its own for each purpose, derived from the seed."""
@@ -50,21 +55,52 @@ class Run:
     @contextmanager
     def progress(
         self, total: int, description: str, *, done: int = 0, unit: str = "it"
-    ) -> Iterator[Callable[..., None]]:
-        """A progress bar with rate and time left: `advance(steps, loss=0.5)` moves it and shows figures."""
-        raise NotImplementedError
+    ) -> Iterator[Advance]:
+        """A progress bar with rate and time left; `advance(steps, loss=0.5)` moves it.
+
+        Args:
+            total: how many steps there are.
+            description: what is being done.
+            done: how many were done before, by a run that this one goes on with.
+            unit: what a step is called.
+        """
+        with progress(total, description, done=done, unit=unit, quiet=self.quiet) as advance:
+            yield advance
 
     def log(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Log scalars of a step."""
-        raise NotImplementedError
+        """Log scalars of a step (how many updates are done).
+
+        Raises:
+            StorageError: if the disk is full.
+        """
+        if self._scalars is None:
+            self._scalars = ScalarLog(self.directory, self._resumed_step)
+        self._scalars.log(step, scalars)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The file that the checkpoint is written to."""
+        return self.directory / "checkpoint.safetensors"
 
     def checkpoint_due(self) -> bool:
         """Whether the last checkpoint is older than `checkpoint_seconds`."""
-        raise NotImplementedError
+        return time.monotonic() - self._last_checkpoint >= self.checkpoint_seconds
 
-    def save_checkpoint(self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Write the checkpoint of a step: tensors, and plain JSON data; whole or not at all."""
-        raise NotImplementedError
+    def save_checkpoint(
+        self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> None:
+        """Write the checkpoint of a step: tensors, and plain JSON data; whole or not at all.
+
+        Raises:
+            StorageError: if the disk is full; the checkpoint before is then untouched.
+        """
+        metadata = {
+            "purpose": "icrl checkpoint",
+            "step": str(step),
+            "state": json.dumps(dict(state)),
+        }
+        write_tensors(self.checkpoint_path, tensors, metadata)
+        self._last_checkpoint = time.monotonic()
 
     def load_checkpoint(self) -> tuple[int, dict[str, Tensor], dict[str, Any]] | None:
         """The last checkpoint (step, tensors, state); None if there is none.
@@ -72,4 +108,17 @@ class Run:
         Raises:
             DamagedFileError: naming the file.
         """
-        raise NotImplementedError
+        if not self.checkpoint_path.exists():
+            return None
+        try:
+            tensors, metadata = read_tensors(
+                self.checkpoint_path, required_metadata=("purpose", "step", "state")
+            )
+            step, state = int(metadata["step"]), json.loads(metadata["state"])
+        except (DamagedFileError, ValueError) as error:
+            raise DamagedFileError(
+                f"the checkpoint {self.checkpoint_path} is damaged: {error} "
+                "Delete it to train from the beginning."
+            ) from error
+        self._resumed_step = step
+        return step, tensors, state

@@ -1,4 +1,4 @@
-"""Specs: the plain data by which plugins say what they provide; nothing here is imported until it is used."""
+"""Specs: the plain data by which plugins say what they provide; what they name is loaded late."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class FamilySpec:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments that this id fixes as its defaults; the user's win."""
     vector_entry_point: str | None = None
-    """`module:function` called as `(num_envs, device, split, **arguments)` in place of the derived one."""
+    """`module:function`, called as `(num_envs, device, split, **arguments)`; None: derived."""
     summary: str = ""
     """One line."""
     paper: str = ""
@@ -36,7 +36,7 @@ class AgentSpec:
     entry_point: str
     """`module:Class` of the `Agent`."""
     config: str | None = None
-    """`module:Class` of its `Config`, in a module that imports no torch; None: it has no settings."""
+    """`module:Class` of its `Config`, in a module without torch; None: it has no settings."""
     presets: str | None = None
     """`package:file.toml` with settings by family and budget; see `icrl.config.presets`."""
     learns: Literal["histories", "interaction", "nothing"] = "nothing"
@@ -62,7 +62,7 @@ class SourceSpec:
     entry_point: str
     """`module:Class` of the `Source`."""
     config: str | None = None
-    """`module:Class` of its `Config`, in a module that imports no torch; None: it has no settings."""
+    """`module:Class` of its `Config`, in a module without torch; None: it has no settings."""
     presets: str | None = None
     """`package:file.toml` with settings by family and budget; see `icrl.config.presets`."""
     summary: str = ""
