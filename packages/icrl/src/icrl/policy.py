@@ -17,6 +17,7 @@ class Policy(ABC, Generic[Context]):
 
     Laws, each checked by `icrl.testing.PolicyContract`:
 
+    * *fitting*: actions lie in the action space;
     * *pure*: equal inputs and generator state give equal actions; samples come from `generator` alone;
     * *frozen*: acting changes no weight;
     * *separate*: what happens in one environment never changes another's action;

@@ -32,7 +32,9 @@ def pretended_accelerator() -> Iterator[torch.device]:
 class _NoReadBack(TorchDispatchMode):
     """Refuses copies from the accelerator to the host."""
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
         kwargs = kwargs or {}
         source = destination = None
         if func is torch.ops.aten._to_copy.default:
