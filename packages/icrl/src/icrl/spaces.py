@@ -6,7 +6,7 @@
 | MultiDiscrete        | int64, the space's shape                                         |
 | MultiBinary          | int64, the space's shape                                         |
 | Box                  | the space's dtype (float64 becomes float32), the space's shape   |
-| Text                 | int64 [max_length]: 0 pads, i + 1 is the i-th character          |
+| Text                 | int64 [max_length]: 0 pads, i + 1 is the i-th character, sorted  |
 | Dict, Tuple          | dict (in the space's order), tuple                               |
 """
 
@@ -78,7 +78,7 @@ def to_arrays(space: Space, value: Any) -> Tree:
     if isinstance(space, spaces.Tuple):
         return tuple(to_arrays(child, v) for child, v in zip(space.spaces, value, strict=True))
     if isinstance(space, spaces.Text):
-        codes = _character_codes("".join(space.character_list))
+        codes = _character_codes(space.characters)
         array = np.zeros(space.max_length, np.int64)
         array[: len(value)] = [codes[character] for character in value]
         return array
@@ -94,7 +94,7 @@ def from_arrays(space: Space, tree: Tree) -> Any:
         return tuple(from_arrays(child, t) for child, t in zip(space.spaces, tree, strict=True))
     array = np.asarray(tree)
     if isinstance(space, spaces.Text):
-        return "".join(space.character_list[int(code) - 1] for code in array if code > 0)
+        return "".join(space.characters[int(code) - 1] for code in array if code > 0)
     if isinstance(space, spaces.Discrete):
         return space.dtype.type(array)
     return array.astype(space.dtype).reshape(space.shape)
@@ -104,6 +104,18 @@ def stack(space: Space, values: list[Any], device: torch.device | str = "cpu") -
     """Values of a space as one tree of tensors with a leading axis."""
     trees = [to_arrays(space, value) for value in values]
     return map_tree(lambda *arrays: torch.from_numpy(np.stack(arrays)).to(device), *trees)
+
+
+def clipped(space: Space, tree: Tree) -> Tree:
+    """Actions as an environment receives them: tensors of a Box within its bounds, all others as they are."""
+
+    def clip(leaf: Space, tensor: Tensor) -> Tensor:
+        if not isinstance(leaf, spaces.Box):
+            return tensor
+        low, high = (torch.as_tensor(bound, dtype=tensor.dtype, device=tensor.device) for bound in (leaf.low, leaf.high))
+        return torch.clamp(tensor, low, high)
+
+    return map_tree(clip, leaf_spaces(space), tree)
 
 
 def unstack(space: Space, tree: Tree) -> list[Any]:
@@ -136,7 +148,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
             "type": "Text",
             "min_length": space.min_length,
             "max_length": space.max_length,
-            "characters": "".join(space.character_list),
+            "characters": space.characters,
         }
     if isinstance(space, spaces.Dict):
         return {"type": "Dict", "spaces": [[k, space_to_json(v)] for k, v in space.spaces.items()]}

@@ -1,0 +1,8 @@
+"""Wrapped families: environments that a simulator steps on the CPU, behind the same TaskVectorEnv."""
+
+from icrl.wrapped.adopted import AdoptedVectorEnv
+from icrl.wrapped.family import WrappedFamily
+from icrl.wrapped.gymnasium_family import GymnasiumFamily
+from icrl.wrapped.vector import WrappedVectorEnv
+
+__all__ = ["AdoptedVectorEnv", "GymnasiumFamily", "WrappedFamily", "WrappedVectorEnv"]

@@ -1,0 +1,179 @@
+"""WrappedVectorEnv: simulators on the CPU behind TaskVectorEnv."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from icrl.errors import TaskError, UsageError
+from icrl.tasks import Tasks
+from icrl.trees import Tree, map_tree, where
+from icrl.vector import TaskVectorEnv
+from icrl.wrapped.buffers import Buffers, Layout
+from icrl.wrapped.conversion import received_action
+from icrl.wrapped.simulators import SLOW_STEP_SECONDS, Simulators, step_seconds
+from icrl.wrapped.workers import AVAILABLE, WorkerSimulators
+
+if TYPE_CHECKING:
+    from icrl.wrapped.family import WrappedFamily
+
+
+class WrappedVectorEnv(TaskVectorEnv):
+    """Gymnasium environments, one for each row, behind `TaskVectorEnv`.
+
+    Continuous actions are clipped to the bounds of their Box before an environment receives them;
+    `icrl.spaces.clipped` says what it received. A float64 observation or action space becomes float32 in tensors.
+    """
+
+    def __init__(
+        self,
+        family: "WrappedFamily",
+        tasks: Tasks,
+        *,
+        num_envs: int | None = None,
+        episodes_per_task: int | None = None,
+        device: torch.device | str = "cpu",
+        workers: int | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Make the environments; see `WrappedFamily.vector_env` for the arguments."""
+        num_envs = len(tasks) if num_envs is None else num_envs
+        if num_envs < 1 or (episodes_per_task is not None and episodes_per_task < 1):
+            raise TaskError(
+                f"num_envs={num_envs} and episodes_per_task={episodes_per_task}; both must be at least 1."
+            )
+        super().__init__(family, tasks, num_envs, torch.device(device))
+        self.closed = True  # until there is something to close
+        self.render_mode = render_mode
+        self._pool = tasks
+        self._arrays = {name: array.detach().cpu().numpy() for name, array in tasks.arrays.items()}
+        self._episodes_per_task = episodes_per_task
+        self._draws: np.random.Generator | None = None
+        self._playing = np.arange(num_envs) % len(tasks)
+        self._next = self._playing.copy()
+        self._begun = np.ones(
+            num_envs, np.int64
+        )  # episodes of the task that each row plays, the current one included
+        self._simulators, self._buffers = self._start(family, num_envs, workers, render_mode)
+        self.closed = False
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks that the rows play now, [envs]."""
+        return self._pool[torch.from_numpy(self._playing.copy())]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tree, dict[str, Any]]:
+        """Open an episode in every row; `seed` seeds the noise and the draws of tasks.
+
+        With `episodes_per_task`, a seed (and the first reset) draws every row's task afresh; a later reset without
+        one counts as the end of each row's episode.
+        """
+        if seed is not None or self._draws is None:
+            self._draws = np.random.default_rng(seed)
+            self._buffers.seed[:] = self._draws.integers(0, 2**31 - 1, self.num_envs)
+            if self._episodes_per_task is not None:
+                self._playing[:] = self._draws.integers(0, len(self._pool), self.num_envs)
+                self._begun[:] = 1
+                self._draw_next(np.arange(self.num_envs))
+        else:
+            self._advance(np.arange(self.num_envs))
+        self._set_tasks(np.arange(self.num_envs), self._playing)
+        self._simulators.reset()
+        self._set_tasks(np.arange(self.num_envs), self._next)
+        observation = self._tensors(self._buffers.opening)
+        nowhere = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        return observation, self._info(observation, nowhere, success=nowhere)
+
+    def step(self, actions: Tree) -> tuple[Tree, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """Step every row.
+
+        Raises:
+            SpaceError: for actions of another shape or out of their range, and for observations that do not fit.
+        """
+        if self._draws is None:
+            raise UsageError(f"{self.family.id}: call reset before the first step.")
+        buffers = self._buffers
+        received_action(self.single_action_space, actions, buffers.action)
+        self._simulators.step()
+        outcome = self._tensors(buffers.outcome)
+        reward, terminated, truncated, success = self._tensors(
+            (buffers.reward, buffers.terminated, buffers.truncated, buffers.success)
+        )
+        done = buffers.terminated | buffers.truncated
+        observation, ended = outcome, torch.from_numpy(done).to(self.device)
+        if done.any():
+            observation = where(ended, self._tensors(buffers.opening), outcome)
+            rows = np.flatnonzero(done)
+            self._advance(rows)
+            self._set_tasks(rows, self._next)
+        return observation, reward, terminated, truncated, self._info(outcome, ended, success)
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A frame of every row, if the environment was made with a `render_mode`."""
+        return self._simulators.render() if isinstance(self._simulators, Simulators) else None
+
+    def close_extras(self, **_: Any) -> None:
+        """Close the simulators."""
+        self._simulators.close()
+
+    def _start(
+        self, family: "WrappedFamily", num_envs: int, workers: int | None, render_mode: str | None
+    ) -> tuple[Simulators | WorkerSimulators, Buffers]:
+        tasks = {name: (array.shape[1:], array.dtype.str) for name, array in self._arrays.items()}
+        layout = Layout(family.observation_space, family.action_space, tasks, num_envs)
+        if workers is None:
+            workers = 0 if render_mode is not None else _worthwhile_workers(family, num_envs)
+        if workers > 0 and (render_mode is not None or not AVAILABLE):
+            why = "draw frames" if render_mode is not None else "run on this system"
+            raise UsageError(f"{family.id}: worker processes cannot {why}; use workers=0.")
+        if workers > 0:
+            remote = WorkerSimulators(family, layout, min(workers, num_envs))
+            return remote, remote.buffers
+        buffers = Buffers.over(layout, bytearray(layout.num_bytes()))
+        return Simulators(family, range(num_envs), buffers, render_mode), buffers
+
+    def _advance(self, rows: np.ndarray) -> None:
+        """These rows begin the episode that was prepared for them; prepare the one after."""
+        if self._episodes_per_task is None:
+            return
+        fresh = self._begun[rows] == self._episodes_per_task
+        self._begun[rows] = np.where(fresh, 1, self._begun[rows] + 1)
+        self._playing[rows] = self._next[rows]
+        self._draw_next(rows)
+
+    def _draw_next(self, rows: np.ndarray) -> None:
+        """Decide the task of the next episode: a new draw after the last one of a trial."""
+        assert self._draws is not None
+        self._next[rows] = self._playing[rows]
+        last = rows[self._begun[rows] == self._episodes_per_task]
+        self._next[last] = self._draws.integers(0, len(self._pool), len(last))
+
+    def _set_tasks(self, rows: np.ndarray, tasks: np.ndarray) -> None:
+        for name, array in self._buffers.task.items():
+            array[rows] = self._arrays[name][tasks[rows]]
+
+    def _tensors(self, tree: Tree) -> Tree:
+        """Copies, as the buffers are written again."""
+        return map_tree(lambda array: torch.from_numpy(array.copy()).to(self.device), tree)
+
+    def _info(self, outcome: Tree, ended: Tensor, success: Tensor) -> dict[str, Any]:
+        info = {"final_obs": outcome, "_final_obs": ended}
+        return info | {"success": success} if self.family.reports_success else info
+
+
+def _worthwhile_workers(family: "WrappedFamily", num_envs: int) -> int:
+    """As many as there are cores, if a step of all environments takes long; else none."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    if (
+        not AVAILABLE
+        or min(cores, num_envs) < 2
+        or num_envs * step_seconds(family) < SLOW_STEP_SECONDS
+    ):
+        return 0
+    return min(cores, num_envs)
