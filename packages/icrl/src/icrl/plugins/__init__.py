@@ -1,7 +1,7 @@
 """The plugin host: finds what is installed; one broken plugin never takes down the rest."""
 
 from icrl.plugins.families import load_entry_point, make_family
-from icrl.plugins.host import API_VERSION, PluginHost, Provided, Record, blamed, host
+from icrl.plugins.host import API_VERSION, PluginHost, Provided, Record, blamed, plugin_host
 from icrl.plugins.lookup import agent_spec, family_spec, source_spec
 from icrl.plugins.markers import hookimpl, hookspec
 from icrl.plugins.specs import AgentSpec, FamilySpec, SourceSpec
@@ -19,8 +19,8 @@ __all__ = [
     "family_spec",
     "hookimpl",
     "hookspec",
-    "host",
     "load_entry_point",
     "make_family",
+    "plugin_host",
     "source_spec",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from icrl.errors import ConfigError, PluginError, UnknownFamilyError
-from icrl.plugins.host import blamed, host
+from icrl.plugins.host import blamed, plugin_host
 from icrl.plugins.lookup import unknown_name
 from icrl.plugins.specs import FamilySpec
 
@@ -46,26 +46,31 @@ def make_family(id: str, **arguments: Any) -> "TaskFamily":
         ConfigError: for a keyword that the family does not have, or a value of the wrong type.
         PluginError: if the plugin's own code fails.
     """
-    provided = host().families.get(id)
+    provided = plugin_host().families.get(id)
     if provided is None:
         family = _from_gymnasium(id, arguments)
         family.id, family.arguments = id, _as_json(id, arguments)
         return family
-    with blamed(provided.record, f"loading {id}"):
-        family_class = load_entry_point(provided.spec.entry_point)
-    merged = _as_json(id, {**provided.spec.arguments, **arguments})
-    keywords = _checked_keywords(id, family_class, merged)
-    with blamed(provided.record, f"making {id} with {merged}"):
-        family = family_class(**keywords)
-    family.id, family.arguments = id, merged
+    with blamed(provided.record, f"making {id} with {arguments}"):
+        return family_of(provided.spec, **arguments)
+
+
+def family_of(spec: FamilySpec, **arguments: Any) -> "TaskFamily":
+    """Make the family of a spec, with no plugin host: in a worker process there need be none.
+
+    Raises:
+        ConfigError: for a keyword that the family does not have, or a value of the wrong type.
+    """
+    family_class = load_entry_point(spec.entry_point)
+    merged = _as_json(spec.id, {**spec.arguments, **arguments})
+    family = family_class(**_checked_keywords(spec.id, family_class, merged))
+    family.id, family.arguments = spec.id, merged
     return family
 
 
 def family_keywords(id: str) -> dict[str, inspect.Parameter]:
-    """The keywords of a family that a plugin provides, with the defaults of this id; imports the
-    family.
-    """
-    provided = host().families[id]
+    """The keywords of a plugin's family, with the defaults of this id; imports the family."""
+    provided = plugin_host().families[id]
     with blamed(provided.record, f"loading {id}"):
         family_class = load_entry_point(provided.spec.entry_point)
     return _keywords(family_class, provided.spec)

@@ -208,12 +208,9 @@ class PluginHost:
 
     def _fail(self, record: Record, error: BaseException) -> None:
         record.status, record.provides = "failed", {}
-        first_line = (str(error).splitlines() or [""])[0]
-        record.error = (
-            first_line
-            if isinstance(error, PluginError)
-            else f"{type(error).__name__}: {first_line}"
-        )
+        message = " ".join(str(error).split())
+        known = isinstance(error, PluginError)
+        record.error = message if known else f"{type(error).__name__}: {message}".rstrip(": ")
         for kind in KINDS:
             table = self.table(kind)
             for name in [name for name, provided in table.items() if provided.record is record]:
@@ -238,7 +235,7 @@ class PluginHost:
 _host = PluginHost()
 
 
-def host() -> PluginHost:
+def plugin_host() -> PluginHost:
     """The process's plugin host, loaded."""
     _host.load()
     return _host
@@ -303,8 +300,9 @@ def _checked_name(spec: Any, kind: Kind) -> str:
 
 
 def _warn(record: Record) -> None:
+    reason = record.error.rstrip(".")
     warnings.warn(
-        f"the plugin {record.entry_point!r} of {record.owner} is disabled: {record.error}. "
+        f"the plugin {record.entry_point!r} of {record.owner} is disabled: {reason}. "
         f"`icrl plugins` shows all; ICRL_BLOCK={record.entry_point} silences this.",
         PluginWarning,
         stacklevel=3,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from icrl.errors import UnknownAgentError, UnknownFamilyError, UnknownNameError, UnknownSourceError
-from icrl.plugins.host import KINDS, Provided, host
+from icrl.plugins.host import KINDS, Provided, plugin_host
 from icrl.plugins.registry import distribution_of, known_plugins
 from icrl.plugins.specs import AgentSpec, FamilySpec, SourceSpec
 
@@ -24,7 +24,7 @@ def provided(kind: str, name: str) -> Provided[Any]:
         UnknownAgentError, UnknownFamilyError, UnknownSourceError: with what is installed, the
             nearest name, and the package that provides it.
     """
-    table = host().table(kind)
+    table = plugin_host().table(kind)
     if name not in table:
         raise unknown_name(kind, name)
     return table[name]
@@ -47,7 +47,7 @@ def family_spec(id: str) -> FamilySpec:
 
 def unknown_name(kind: str, name: str, others: Iterable[str] = ()) -> UnknownNameError:
     """The error for a name that nothing installed provides; `others` would have been taken too."""
-    installed = sorted(host().table(kind))
+    installed = sorted(plugin_host().table(kind))
     in_registry = [known for plugin in known_plugins() for known in plugin.provides.get(kind, ())]
     parts = [f"no {KINDS[kind].word} is called {name!r}."]
     if kind == "families":
@@ -78,7 +78,7 @@ def _comes_with(kind: str, name: str) -> str:
     distribution = distribution_of(kind, name)
     if distribution is None:
         return ""
-    for record in host().records:
+    for record in plugin_host().records:
         if record.distribution == distribution and record.status != "ok":
             return f"It comes with {record.owner}, which is disabled ({record.error})."
     return f"It comes with: pip install {distribution}"

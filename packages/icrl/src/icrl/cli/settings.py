@@ -1,0 +1,209 @@
+"""Settings of an agent, a source and a family, from presets, a `--config` file and flags, in that
+order.
+"""
+
+import dataclasses
+import importlib.resources
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import tyro
+
+from icrl.cli.options import Options
+from icrl.config import Config, presets
+from icrl.errors import ConfigError, UsageError
+from icrl.files import read_toml
+from icrl.plugins import AgentSpec, Provided, SourceSpec, blamed, load_entry_point, plugin_host
+from icrl.plugins.families import family_keywords
+from icrl.plugins.lookup import provided
+
+_TABLES = ("run", "agent", "source", "env")
+_RUN_KEYS = ("source", "seed", "budget", "device", "num_tasks")
+_ONLY_RECORDED = ("agent", "family", "command", "icrl", "histories")
+
+
+def completed(options: Options) -> Options:
+    """The options with what a `--config` file says, and the defaults of what nobody said.
+
+    Raises:
+        ConfigError: for unknown tables and keys of the file.
+        UsageError: if the file was written by a run of another agent or family.
+    """
+    table = _tables(options).get("run", {})
+    unknown = [key for key in table if key not in _RUN_KEYS + _ONLY_RECORDED]
+    if unknown:
+        raise ConfigError(
+            f"{options.config} has unknown keys in [run]: {', '.join(unknown)}. "
+            f"It takes: {', '.join(_RUN_KEYS)}."
+        )
+    for key in ("agent", "family"):
+        ours = getattr(options, key)
+        if key in table and ours is not None and table[key] != ours:
+            raise UsageError(
+                f"{options.config} holds the settings of the {key} {table[key]!r}, not of {ours!r}. "
+                f"Give {table[key]!r}, or another --config."
+            )
+    from_file = {
+        key: table[key] for key in _RUN_KEYS if key in table and getattr(options, key) is None
+    }
+    options = dataclasses.replace(options, **from_file)
+    if options.budget not in (None, "smoke", "default", "full"):
+        raise ConfigError(
+            f"{options.config} has budget = {options.budget!r}; it is smoke, default or full."
+        )
+    return dataclasses.replace(
+        options,
+        seed=options.seed or 0,
+        budget=options.budget or "default",
+        device=options.device or "auto",
+    )
+
+
+def configs(
+    options: Options, agent: Provided[AgentSpec] | None, source: Provided[SourceSpec] | None
+) -> tuple[Config, Config]:
+    """The settings of the agent and of the source (those of what is None are empty).
+
+    Raises:
+        ConfigError: for unknown keys and wrong types in presets and files.
+        SystemExit: after a message, for unknown flags and wrong types in them.
+    """
+    found = {"agent": agent, "source": source}
+    settings = {
+        group: default_config(options, group, each) if each is not None else Config()
+        for group, each in found.items()
+    }
+    words = [word for group in found for word in options.settings.get(group, [])]
+    if words:
+        parsed = _flags(options, settings, words)
+        settings |= {group: getattr(parsed, group) for group in _with_fields(settings)}
+    return settings["agent"], settings["source"]
+
+
+def default_config(
+    options: Options, group: str, found: Provided[Any], *, own: bool = True
+) -> Config:
+    """The settings of an agent or a source without flags: its presets, then (`own`) the `--config`
+    file's table.
+    """
+    spec = found.spec
+    if spec.config is None:
+        return Config()
+    with blamed(found.record, f"loading the settings of {spec.name}"):
+        config_class = load_entry_point(spec.config)
+        chosen: Mapping[str, Any] = {}
+        if spec.presets is not None:
+            package, _, name = spec.presets.partition(":")
+            text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
+            chosen = presets(text, options.family, options.budget or "default")
+    config = config_class.from_dict(chosen, where=f"the presets of {spec.name}")
+    table = _tables(options).get(group, {}) if own else {}
+    if table:
+        config = config_class.from_dict(
+            _merged(chosen, table), where=f"[{group}] of {options.config}"
+        )
+    return config
+
+
+def family_arguments(options: Options) -> dict[str, Any]:
+    """The family's keywords, from the file's table `[env]` and from `--env.KEY VALUE`.
+
+    A value is JSON where it reads as JSON (`9`, `true`, `[4, 4]`), else a string; several values
+    make a list.
+    """
+    flags: dict[str, list[Any]] = {}
+    values: list[Any] = []
+    for word in options.settings.get("env", []):
+        if word.startswith("--env."):
+            key, equals, value = word.removeprefix("--env.").partition("=")
+            values = flags[key.replace("-", "_")] = [_value(value)] if equals else []
+        else:
+            values.append(_value(word))
+    for key, given in flags.items():
+        if not given:
+            raise ConfigError(
+                f"--env.{key} needs a value, as in --env.{key} 9 or --env.{key} true."
+            )
+    return _tables(options).get("env", {}) | {
+        key: given[0] if len(given) == 1 else given for key, given in flags.items()
+    }
+
+
+def print_settings(options: Options) -> None:
+    """Print the settings that a pairing has, with their defaults after presets and file."""
+    options = completed(options)
+    settings: dict[str, Config] = {}
+    if options.agent is not None:
+        settings["agent"] = default_config(options, "agent", provided("agents", options.agent))
+    source = options.source or default_source(options.family)
+    if source in plugin_host().sources:
+        settings["source"] = default_config(options, "source", provided("sources", source))
+    if options.family in plugin_host().families:
+        print(f"\nkeywords of {options.family}:")
+        for name, parameter in family_keywords(options.family).items():
+            hint = (
+                ""
+                if parameter.annotation is parameter.empty
+                else inspect.formatannotation(parameter.annotation)
+            )
+            default = (
+                "required"
+                if parameter.default is parameter.empty
+                else f"default: {json.dumps(parameter.default)}"
+            )
+            print(f"  --env.{name} {hint.upper() if hint.isidentifier() else hint}  ({default})")
+    if _with_fields(settings):
+        print()
+        _flags(options, settings, ["--help"])
+
+
+def default_source(family: str | None) -> str:
+    """The source that collects a family's histories when none is named."""
+    of_family = plugin_host().families.get(family or "")
+    return (of_family.spec.default_source if of_family else None) or "sb3"
+
+
+def _with_fields(settings: Mapping[str, Config]) -> dict[str, Config]:
+    return {group: config for group, config in settings.items() if dataclasses.fields(config)}
+
+
+def _flags(options: Options, defaults: Mapping[str, Config], words: list[str]) -> Any:
+    """The settings as flags say them: `--agent.KEY` and `--source.KEY`, each group a field."""
+    fields = [
+        (group, type(config), dataclasses.field(default=config))
+        for group, config in _with_fields(defaults).items()
+    ]
+    settings = dataclasses.make_dataclass("Settings", fields, frozen=True, kw_only=True)
+    words_of_program = ["icrl", options.command, options.agent, options.family]
+    program = " ".join(word for word in words_of_program if word)
+    return tyro.cli(settings, args=words, prog=program, use_underscores=True)
+
+
+def _tables(options: Options) -> dict[str, dict[str, Any]]:
+    if options.config is None:
+        return {}
+    tables = read_toml(options.config)
+    unknown = [key for key in tables if key not in _TABLES]
+    if unknown:
+        raise ConfigError(
+            f"{options.config} has unknown tables: {', '.join(unknown)}. It takes [run], [agent], [source] and [env]."
+        )
+    return tables
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested tables as one; `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"True": True, "False": False}.get(text, text)
