@@ -1,0 +1,188 @@
+"""Manifest: what a history store says of itself, as `manifest.json`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from icrl.agent import Interface
+from icrl.errors import DamagedFileError
+from icrl.files import read_json
+from icrl.histories.columns import Column, optional_from_json
+from icrl.histories.shard import Shard
+from icrl.tasks import Tasks
+
+FORMAT = "icrl.histories"
+VERSION = 1
+PACKAGES = ("icrl", "icrl-envs", "icrl-sources", "gymnasium", "numpy", "stable-baselines3", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What collecting is to fill a store with: one shard for every so many tasks."""
+
+    num_tasks: int
+    tasks_checksum: str
+    """Of what defines the tasks, in their order."""
+    tasks_per_shard: int
+    streams_per_task: int
+    steps: int
+
+    @classmethod
+    def of(cls, tasks: Tasks, *, tasks_per_shard: int, streams_per_task: int, steps: int) -> Self:
+        """The plan for these tasks."""
+        digest = hashlib.sha256()
+        for name, array in sorted(tasks.arrays.items()):
+            data = array.detach().cpu().contiguous().numpy()
+            digest.update(f"{name} {data.dtype} {data.shape}".encode())
+            digest.update(data.tobytes())
+        return cls(
+            num_tasks=len(tasks),
+            tasks_checksum=digest.hexdigest(),
+            tasks_per_shard=tasks_per_shard,
+            streams_per_task=streams_per_task,
+            steps=steps,
+        )
+
+    @property
+    def num_shards(self) -> int:
+        """Shards in the whole store."""
+        return -(-self.num_tasks // self.tasks_per_shard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Whose histories a store holds, and which shards it has.
+
+    All but `packages` and `shards` is the store's identity: `key` digests it, and every shard
+    carries the key.
+    """
+
+    interface: Interface
+    """Spaces, horizon, family and arguments."""
+    split: str
+    """The split that the tasks come from."""
+    source: str
+    """The source's name."""
+    config: Mapping[str, Any]
+    """The source's settings."""
+    seed: int
+    """From which the seed of every shard is derived."""
+    plan: Plan | None = None
+    """None for a store that is filled by hand."""
+    packages: Mapping[str, str] = field(default_factory=lambda: package_versions())
+    """Versions of what the store was begun with."""
+    shards: tuple[Mapping[str, Any], ...] = ()
+    """Number, rectangle and checksum of each whole shard."""
+
+    @property
+    def key(self) -> str:
+        """The digest of the store's identity."""
+        return hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest()
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two stores the same store, as plain JSON data."""
+        identity = {
+            "format": FORMAT,
+            "version": VERSION,
+            **self.interface.to_json(),
+            "split": self.split,
+            "source": self.source,
+            "config": dict(self.config),
+            "seed": self.seed,
+            "plan": None if self.plan is None else vars(self.plan),
+        }
+        return json.loads(json.dumps(identity))  # as it reads after a file: lists for tuples
+
+    def with_shards(self, shards: Sequence[Shard]) -> Self:
+        """The manifest of a store that has these shards."""
+        return replace(
+            self, shards=tuple(_entry(shard) for shard in sorted(shards, key=lambda s: s.number))
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as plain JSON data."""
+        return {**self.identity(), "packages": dict(self.packages), "shards": list(self.shards)}
+
+    def to_bytes(self) -> bytes:
+        """The text of `manifest.json`."""
+        return (json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read `manifest.json`.
+
+        Raises:
+            DamagedFileError: if it is missing, damaged, or of a version that this icrl does not
+                read.
+        """
+        data = read_json(path)
+        try:
+            if data["format"] != FORMAT:
+                raise ValueError(f"its format is {data['format']!r}")
+            if data["version"] != VERSION:
+                raise ValueError(
+                    f"its version is {data['version']}; this icrl reads version {VERSION}"
+                )
+            return cls(
+                interface=Interface.from_json(data),
+                split=data["split"],
+                source=data["source"],
+                config=data["config"],
+                seed=data["seed"],
+                plan=None if data["plan"] is None else Plan(**data["plan"]),
+                packages=data["packages"],
+                shards=tuple(data["shards"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedFileError(
+                f"{path} is not the manifest of a history store: {error}. If its histories were "
+                "collected here, delete it and run the same `icrl collect` again: whole shards stay."
+            ) from error
+
+    def optional_columns(self) -> dict[str, Column]:
+        """The optional columns of the store, the same in every shard."""
+        columns = self.shards[0]["optional"] if self.shards else {}
+        return {name: optional_from_json(name, data) for name, data in columns.items()}
+
+    def differences(self, other: "Manifest") -> list[str]:
+        """In what the identity of another store differs, as readable phrases."""
+        ours, theirs = self.identity(), other.identity()
+        return [
+            f"{name.replace('_', ' ')} is {_short(theirs[name])} there, {_short(value)} here"
+            for name, value in ours.items()
+            if value != theirs[name]
+        ]
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the packages that histories depend on, as far as they are installed."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _entry(shard: Shard) -> dict[str, Any]:
+    return {
+        "number": shard.number,
+        "file": shard.path.name,
+        "tasks": shard.num_tasks,
+        "streams": shard.streams,
+        "steps": shard.steps,
+        "ended_episodes": shard.ended,
+        "optional": {name: column.to_json() for name, column in shard.optional.items()},
+        "bytes": shard.num_bytes,
+        "checksum": shard.checksum,
+    }
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]} ..."
