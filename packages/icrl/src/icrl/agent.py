@@ -46,12 +46,26 @@ class Interface:
 
     def check_family(self, family: TaskFamily) -> None:
         """Refuse a family whose spaces differ from the ones trained on."""
+        self._check_spaces(
+            Interface.of(family),
+            f"but this agent was trained on {self.family} with",
+            "Choose a family with the same spaces, or train anew.",
+        )
+
+    def check_recorded(self, recorded: "Interface") -> None:
+        """Refuse histories that were recorded with other spaces."""
+        self._check_spaces(
+            recorded,
+            f"and its histories were recorded so, but {self.family} has",
+            "Give histories of a family with the same spaces, or leave --histories out to collect some.",
+        )
+
+    def _check_spaces(self, other: "Interface", but: str, remedy: str) -> None:
         for what in ("observation_space", "action_space"):
-            ours, theirs = getattr(self, what), getattr(family, what)
+            ours, theirs = getattr(self, what), getattr(other, what)
             if ours != theirs:
                 raise SpaceError(
-                    f"{family.id} has the {what.replace('_', ' ')} {theirs}, but this agent was trained on "
-                    f"{self.family} with {ours}. Choose a family with the same spaces, or train anew."
+                    f"{other.family} has the {what.replace('_', ' ')} {theirs}, {but} {ours}. {remedy}"
                 )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""Learning: imitate recorded learners, window by window."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from icrl.agent import Interface, OfflineAgent
+from icrl.errors import ConfigError, DamagedFileError
+from icrl.files import read_tensors, write_tensors
+from icrl.interruption import postponed_interrupts
+from icrl.nn import initial_weights
+from icrl.run import Run
+from icrl_ad.config import DistillationConfig
+from icrl_ad.model import DistillationModel
+from icrl_ad.policy import DistillationPolicy
+
+if TYPE_CHECKING:
+    from icrl.histories.store import HistoryStore
+    from icrl.histories.windows import WindowSampler
+
+PURPOSE = "weights of icrl-ad"
+LOGGED = 100
+"""How many times a run logs its loss."""
+START_FACTOR = 1 / 25
+
+
+class DistillationAgent(OfflineAgent):
+    """Algorithm Distillation; with `last_part` small, Expert Distillation."""
+
+    config: DistillationConfig
+
+    def __init__(
+        self, config: DistillationConfig, interface: Interface, device: torch.device
+    ) -> None:
+        super().__init__(config, interface, device)
+        self.model = self._new_model(torch.Generator().manual_seed(0))
+
+    def learn(self, histories: "HistoryStore", run: Run) -> None:
+        """Imitate; a killed run goes on exactly from its last checkpoint, on the same machine to the last bit.
+
+        Raises:
+            SpaceError: if the histories were recorded with other spaces.
+        """
+        self.interface.check_recorded(histories.manifest.interface)
+        self.model = self._new_model(run.generator("weights"))
+        training = Training(self.model, self.config, self.device, run)
+        done = training.resume()
+        sampler = histories.window_sampler(
+            device=self.device,
+            every=self.config.every,
+            part=(1 - self.config.last_part, 1.0),
+            from_start=self.config.opening_share,
+        )
+        with (
+            run.progress(self.config.updates, "learning", done=done, unit="update") as advance,
+            postponed_interrupts() as interrupted,
+        ):
+            for update in range(done, self.config.updates):
+                loss = training.update(update, sampler)
+                advance(1, **({} if loss is None else {"loss": loss}))
+                if interrupted() or run.checkpoint_due():
+                    training.save(update + 1)
+                if interrupted():
+                    raise KeyboardInterrupt
+        training.save(self.config.updates)
+
+    def policy(self) -> DistillationPolicy:
+        """The policy as learned so far."""
+        return DistillationPolicy(self.model, self.config.decoding)
+
+    def save(self, directory: Path) -> None:
+        """Write `config.toml`, `interface.json` and `weights.safetensors`."""
+        directory = Path(directory)
+        self.config.save(directory / "config.toml")
+        self.interface.save(directory / "interface.json")
+        write_tensors(
+            directory / "weights.safetensors", self.model.state_dict(), {"purpose": PURPOSE}
+        )
+
+    @classmethod
+    def load(cls, directory: Path, device: torch.device) -> Self:
+        """Read what `save` wrote."""
+        directory = Path(directory)
+        config = DistillationConfig.load(directory / "config.toml")
+        agent = cls(config, Interface.load(directory / "interface.json"), device)
+        path = directory / "weights.safetensors"
+        tensors, metadata = read_tensors(path, required_metadata=("purpose",))
+        try:
+            agent.model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise DamagedFileError(
+                f"{path} ({metadata['purpose']}) does not fit the settings and spaces beside it: {error}"
+            ) from error
+        return agent
+
+    def _new_model(self, generator: torch.Generator) -> DistillationModel:
+        with initial_weights(generator):
+            model = DistillationModel(
+                self.config, self.interface.observation_space, self.interface.action_space
+            )
+        return model.to(self.device)
+
+
+class Training:
+    """A model in training: with its optimiser and generators it can be saved and gone on with exactly."""
+
+    def __init__(
+        self, model: DistillationModel, config: DistillationConfig, device: torch.device, run: Run
+    ) -> None:
+        self.config = config
+        self.run = run
+        self.model = model
+        self.fabric = Fabric(
+            accelerator=device.type,
+            devices=[device.index or 0] if device.type == "cuda" else 1,
+            precision=config.precision,
+        )
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(model, config.weight_decay),
+            lr=config.learning_rate,
+            betas=(0.9, config.beta2),
+            fused=True,
+        )
+        self.wrapped, self.wrapped_optimizer = self.fabric.setup(model, self.optimizer)
+        self.generators = {
+            purpose: run.generator(purpose, device) for purpose in ("windows", "dropout")
+        }
+        self.losses: list[Tensor] = []
+
+    def update(self, number: int, sampler: "WindowSampler") -> float | None:
+        """One gradient step on fresh windows; the mean loss since last time, where it is time to log it."""
+        config = self.config
+        windows = sampler.windows(config.batch, config.window, generator=self.generators["windows"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * learning_rate_factor(number, config)
+        self.model.encoder.observe(windows.timesteps)
+        logits = self.wrapped(windows.timesteps, self.generators["dropout"])
+        loss = self.model.loss(logits, windows.action, windows.mask, config.label_smoothing)
+        self.wrapped_optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(
+            self.wrapped, self.wrapped_optimizer, max_norm=config.clip, error_if_nonfinite=False
+        )
+        self.wrapped_optimizer.step()
+        self.losses.append(loss.detach())
+        return self._log(number + 1)
+
+    def _log(self, done: int) -> float | None:
+        if done % max(1, self.config.updates // LOGGED) and done < self.config.updates:
+            return None
+        mean = float(torch.stack(self.losses).mean())
+        self.losses.clear()
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.run.log(done, {"loss": mean, "learning_rate": rate})
+        return mean
+
+    def save(self, done: int) -> None:
+        """Write all that going on needs."""
+        tensors = {
+            **{f"model/{name}": tensor for name, tensor in self.model.state_dict().items()},
+            **dict(_optimizer_tensors(self.optimizer)),
+            **{f"generator/{name}": g.get_state() for name, g in self.generators.items()},
+            "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
+        }
+        self.run.save_checkpoint(done, tensors, self.config.to_dict())
+
+    def resume(self) -> int:
+        """Go back to the last checkpoint, if there is one; how many updates it has seen.
+
+        Raises:
+            ConfigError: if it was written with other settings.
+            DamagedFileError: if it is no checkpoint of this agent.
+        """
+        found = self.run.load_checkpoint()
+        if found is None:
+            return 0
+        done, tensors, settings = found
+        path = self.run.checkpoint_path
+        self._check_settings(path, settings)
+        try:
+            self.model.load_state_dict(_under("model", tensors))
+            self.optimizer.load_state_dict(
+                {
+                    "state": _optimizer_state(_under("optimizer", tensors)),
+                    "param_groups": self.optimizer.state_dict()["param_groups"],
+                }
+            )
+            for name, generator in self.generators.items():
+                generator.set_state(tensors[f"generator/{name}"])
+            self.losses = list(tensors["losses"].to(self.fabric.device))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise DamagedFileError(
+                f"{path} is no checkpoint of this agent: {error}. Delete it to train from the beginning."
+            ) from error
+        return done
+
+    def _check_settings(self, path: Path, settings: dict[str, Any]) -> None:
+        ours = self.config.to_dict()
+        other = [key for key in {**ours, **settings} if ours.get(key) != settings.get(key)]
+        if other:
+            what = ", ".join(f"{key} = {settings.get(key)}, now {ours.get(key)}" for key in other)
+            raise ConfigError(
+                f"{path} was written with other settings ({what}). Train with the same settings, or into "
+                "another directory."
+            )
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: matrices decay, vectors (biases, norms) do not."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def learning_rate_factor(update: int, config: DistillationConfig) -> float:
+    """What the peak learning rate is multiplied with in update `update`, counted from 0.
+
+    One cycle (Smith and Topin 2018, arXiv:1708.07120) as a function of the update alone, so that nothing about it
+    has to be saved.
+    """
+    rising = config.warmup * config.updates
+    if update < rising:
+        return _cosine(START_FACTOR, 1.0, update / rising)
+    if config.schedule == "constant":
+        return 1.0
+    return _cosine(1.0, config.final_learning_rate, (update - rising) / (config.updates - rising))
+
+
+def _cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, tensor in state.items():
+            yield f"optimizer/{index}/{name}", tensor
+
+
+def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for path, tensor in tensors.items():
+        index, _, name = path.partition("/")
+        state.setdefault(int(index), {})[name] = tensor
+    return state
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with `prefix/`, by the rest of their name."""
+    return {
+        name.removeprefix(f"{prefix}/"): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}/")
+    }

@@ -1,0 +1,25 @@
+"""What agents share: encoders of spaces, action heads, and a causal sequence backbone with its cache."""
+
+from icrl.nn.actions import ActionDistribution, ActionHead, action_distribution, action_head
+from icrl.nn.backbone import CausalBackbone, KeyValueCache
+from icrl.nn.dropout import dropout
+from icrl.nn.encoders import SpaceEncoder
+from icrl.nn.initialisation import initial_weights
+from icrl.nn.normalisation import RunningNorm, symlog
+from icrl.nn.tokens import RewardEncoder, TimeStepEncoder
+
+__all__ = [
+    "ActionDistribution",
+    "ActionHead",
+    "CausalBackbone",
+    "KeyValueCache",
+    "RewardEncoder",
+    "RunningNorm",
+    "SpaceEncoder",
+    "TimeStepEncoder",
+    "action_distribution",
+    "action_head",
+    "dropout",
+    "initial_weights",
+    "symlog",
+]
