@@ -32,6 +32,18 @@ def leaves(tree: Tree, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(child, f"{path}/{key}" if path else str(key))
 
 
+def leaves_like(form: Tree, tree: Tree) -> Iterator[Any]:
+    """The leaves of `tree` in the order of `form`, whatever order its own dicts have."""
+    if isinstance(form, dict):
+        for key, child in form.items():
+            yield from leaves_like(child, tree[key])
+    elif isinstance(form, tuple):
+        for child, part in zip(form, tree, strict=True):
+            yield from leaves_like(child, part)
+    else:
+        yield tree
+
+
 def where(mask: Tensor, tree: Tree, other: Tree) -> Tree:
     """Rows of `tree` where `mask` ([rows] bool) holds, else rows of `other`; no host synchronisation."""
 

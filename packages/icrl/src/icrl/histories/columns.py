@@ -16,7 +16,7 @@ the smallest type that holds the space's values, unsigned where none is negative
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -129,18 +129,6 @@ class Layout:
             "truncated": self.TRUNCATED,
         }
         return built_in[name] if name in built_in else self.optional[name]
-
-
-def in_form(columns: Tree, tree: Tree) -> Iterator[Tensor]:
-    """The leaves of a tree in the order of a tree of columns, whatever order its dicts have."""
-    if isinstance(columns, dict):
-        for key, child in columns.items():
-            yield from in_form(child, tree[key])
-    elif isinstance(columns, tuple):
-        for child, part in zip(columns, tree, strict=True):
-            yield from in_form(child, part)
-    else:
-        yield tree
 
 
 def optional_column(name: str, value: Tensor) -> Column:

@@ -13,10 +13,10 @@ from torch import Tensor
 from icrl.agent import Interface
 from icrl.errors import SpaceError
 from icrl.histories.claims import ClaimedFile
-from icrl.histories.columns import Column, Layout, as_words, from_words, in_form, optional_column
+from icrl.histories.columns import Column, Layout, as_words, from_words, optional_column
 from icrl.histories.shard import Place, ShardWriter
 from icrl.tasks import Tasks
-from icrl.trees import Tree
+from icrl.trees import Tree, leaves_like
 
 BLOCK_BYTES = 64 << 20
 """A block of steps is kept on the device until it has so many bytes, then written at once."""
@@ -102,12 +102,12 @@ class HistoryRecorder:
             raise ValueError(f"this shard has {self.steps} steps, and one more was recorded.")
         block.append(
             [
-                *in_form(layout.observation, observation),
-                *in_form(layout.action, action),
+                *leaves_like(layout.observation, observation),
+                *leaves_like(layout.action, action),
                 reward,
                 terminated,
                 truncated,
-                *in_form(layout.outcome, outcome),
+                *leaves_like(layout.outcome, outcome),
                 *(columns[name] for name in layout.optional),
             ]
         )
