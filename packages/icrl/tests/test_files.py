@@ -88,3 +88,15 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, read, content):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(DamagedFileError, match=r"nowhere\.json"):
         files.read_json(tmp_path / "nowhere.json")
+
+
+def test_equal_tensors_are_equal_files_byte_for_byte(tmp_path):
+    metadata = {name: name * 3 for name in ("family", "arguments", "split", "purpose")}
+    for number in range(7):
+        files.write_tensors(
+            tmp_path / str(number), {"b": torch.ones(3), "a": torch.zeros(5)}, metadata
+        )
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    tensors, read = files.read_tensors(tmp_path / "0")
+    assert read == metadata
+    assert tensors["b"].tolist() == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""The policy contract is tested itself: for each law a policy that breaks just that law fails just that test."""
+"""The policy contract is tested too: each mutant breaks one law and fails just its test."""
 
 import pytest
 import torch

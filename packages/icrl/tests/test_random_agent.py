@@ -22,7 +22,9 @@ EVERY_SPACE = {
     "double": spaces.Box(-1.0, 1.0, (3,), np.float64),
     "image": spaces.Box(0, 255, (3, 2), np.uint8),
     "integers": spaces.Box(-3, 4, (5,), np.int32),
-    "half": spaces.Box(np.float32([0, -np.inf, -np.inf]), np.float32([np.inf, 1, np.inf]), (3,)),
+    "half": spaces.Box(
+        np.array([0, -np.inf, -np.inf], np.float32), np.array([np.inf, 1, np.inf], np.float32), (3,)
+    ),
     "wide": spaces.Box(np.finfo(np.float32).min, np.finfo(np.float32).max, (2,)),
     "text": spaces.Text(5, min_length=2, charset="abc"),
     "dict": spaces.Dict({"hand": spaces.Discrete(2), "arm": spaces.Box(-1, 1, (3,))}),
@@ -50,7 +52,7 @@ def draw(space, num_envs=997, seed=3):
     timestep = TimeStep.first(torch.zeros(num_envs), spaces.Discrete(2))
     policy = RandomPolicy(space, "cpu")
     generator = torch.Generator().manual_seed(seed)
-    return policy.act(timestep, policy.initial_context(num_envs), generator)[0]
+    return policy.act(timestep, None, generator)[0]
 
 
 @pytest.mark.parametrize("name", EVERY_SPACE)

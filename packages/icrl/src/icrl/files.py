@@ -26,7 +26,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+        )
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
@@ -94,8 +96,19 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping
     """Write tensors as one safetensors file, whole or not at all."""
     from safetensors.torch import save
 
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, dict(metadata))
-    write_bytes(path, data)
+    on_host = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, _with_sorted_metadata(save(on_host, dict(metadata))))
+
+
+def _with_sorted_metadata(data: bytes) -> bytes:
+    """A safetensors file with its metadata in order: the library hashes them, anew in each process."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # as the format has it: the data begin on a boundary of 8
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read_tensors(
@@ -116,7 +129,9 @@ def read_tensors(
         raise DamagedFileError(f"cannot read {path}: {_reason(error)}.") from error
     missing = [name for name in required_metadata if name not in metadata]
     if missing:
-        raise DamagedFileError(f"{path} was not written by icrl for this purpose: it has no {', '.join(missing)}.")
+        raise DamagedFileError(
+            f"{path} was not written by icrl for this purpose: it has no {', '.join(missing)}."
+        )
     return tensors, metadata
 
 

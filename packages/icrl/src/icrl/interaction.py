@@ -1,4 +1,4 @@
-"""Interaction: the one loop in which a policy plays a vector environment and timesteps come to be."""
+"""Interaction: the one loop in which a policy plays and timesteps come to be."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,8 +44,9 @@ class Transition:
 def play(policy: Policy, env: TaskVectorEnv, *, seed: int) -> Iterator[Transition]:
     """Let a policy play, from the start of a trial in every row, without end.
 
-    Row `i` plays its task for as long as the iterator is drawn from, and the context lasts as long: nothing here
-    knows of trials that end, so the environment's tasks must be fixed (`episodes_per_task` not given).
+    Row `i` plays its task for as long as the iterator is drawn from, and the context lasts as long:
+    nothing here knows of trials that end, so the environment's tasks must be fixed
+    (`episodes_per_task` not given).
 
     Args:
         policy: acts on the environment's device.
@@ -81,7 +82,9 @@ def _play(policy: Policy, env: TaskVectorEnv, seed: int) -> Iterator[Transition]
 
 
 def policy_generator(seed: int, device: torch.device | str) -> torch.Generator:
-    """A policy's generator for a seed: never the stream that an environment draws from with the same seed."""
+    """A policy's generator for a seed: never the stream that an environment draws from with the
+    same seed.
+    """
     state = np.random.SeedSequence([seed, 0x9011C7]).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(state >> 1))
 
@@ -92,6 +95,7 @@ def check_autoreset(env: TaskVectorEnv) -> None:
     if mode is not AutoresetMode.SAME_STEP:
         name = getattr(mode, "name", mode)
         raise AutoresetError(
-            f"this vector environment's autoreset mode is {name}, which would put a step without an action between "
-            "episodes. Make it with a family's vector_env, or with autoreset_mode=AutoresetMode.SAME_STEP."
+            f"this vector environment's autoreset mode is {name}, which would put a step without "
+            "an action between episodes. Make it with a family's vector_env, or with "
+            "autoreset_mode=AutoresetMode.SAME_STEP."
         )

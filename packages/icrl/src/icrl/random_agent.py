@@ -1,4 +1,4 @@
-"""The agent `random`: uniform over any action space, learns nothing; the lowest line of every figure."""
+"""The agent `random`: uniform over any action space, the lowest line of every figure."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -19,8 +19,8 @@ from icrl.trees import Tree, map_tree
 class RandomAgent(Agent):
     """Learns nothing and acts uniformly at random."""
 
-    def policy(self) -> "RandomPolicy":
-        """The uniform policy."""
+    def policy(self, *, argmax: bool = False) -> "RandomPolicy":
+        """The uniform policy, in which no action is likelier than another."""
         return RandomPolicy(self.interface.action_space, self.device)
 
     def save(self, directory: Path) -> None:
@@ -36,8 +36,8 @@ class RandomAgent(Agent):
 class RandomPolicy(Policy[None]):
     """Acts uniformly at random; it remembers nothing.
 
-    A Box's bounded entries are uniform between their bounds; as in Gymnasium, entries without bounds are normal,
-    those with one bound exponential away from it.
+    A Box's bounded entries are uniform between their bounds; as in Gymnasium, entries without
+    bounds are normal, those with one bound exponential away from it.
     """
 
     def __init__(self, action_space: Space, device: torch.device | str) -> None:
@@ -65,32 +65,26 @@ def _draw_of(space: Space, device: torch.device) -> Any:
 
     match space:
         case spaces.Discrete():
-            low, count = int(space.start), int(space.n)
+            start, stop = int(space.start), int(space.start + space.n)
             return lambda rows, generator: torch.randint(
-                low, low + count, (rows,), generator=generator, device=device
+                start, stop, (rows,), generator=generator, device=device
             )
         case spaces.MultiBinary():
             return lambda rows, generator: torch.randint(
                 0, 2, (rows, *shape), generator=generator, device=device
             )
-        case spaces.MultiDiscrete():
-            low, count = (
-                torch.as_tensor(np.asarray(a), device=device) for a in (space.start, space.nvec)
-            )
-            return lambda rows, generator: low + _below(count, uniform(rows, generator))
         case spaces.Text():
             return _text_draw(space, device)
         case spaces.Box() if np.issubdtype(space.dtype, np.floating):
             return _float_draw(space, device)
+        case spaces.MultiDiscrete():
+            low, count = space.start, space.nvec
         case spaces.Box():
-            low, high = (
-                torch.as_tensor(np.asarray(a, np.int64), device=device)
-                for a in (space.low, space.high)
-            )
-            return lambda rows, generator: (
-                low + _below(high - low + 1, uniform(rows, generator))
-            ).to(dtype)
-    raise AssertionError("leaf_spaces refuses every other space")
+            low, count = space.low, space.high.astype(np.int64) - space.low + 1
+        case _:
+            raise AssertionError("leaf_spaces refuses every other space")
+    lowest, counts = (torch.as_tensor(a.astype(np.int64), device=device) for a in (low, count))
+    return lambda rows, generator: (lowest + _below(counts, uniform(rows, generator))).to(dtype)
 
 
 def _below(count: Tensor, uniform: Tensor) -> Tensor:

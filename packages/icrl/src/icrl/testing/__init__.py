@@ -1,4 +1,4 @@
-"""Contracts as tests: inherit a suite, say what is to be tested, and pytest finds the laws that it breaks."""
+"""Contracts as tests: inherit a suite, say what is to be tested, and pytest does the rest."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

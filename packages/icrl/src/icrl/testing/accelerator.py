@@ -1,4 +1,4 @@
-"""A pretended accelerator: finds mixed devices and reads back to the host on a machine without a GPU."""
+"""A pretended accelerator: finds what would stop or break a GPU, on a machine without one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 ACCELERATOR = torch.device("meta")
-"""The device that stands for an accelerator. (PyTorch's CPU build cannot index tensors of a device "cuda".)"""
+"""The device that stands for an accelerator. (PyTorch's CPU build cannot index tensors of a device
+"cuda".)
+"""
 
 
 class ReadBackError(RuntimeError):
@@ -20,10 +22,10 @@ class ReadBackError(RuntimeError):
 def pretended_accelerator() -> Iterator[torch.device]:
     """A context in which tensors on the yielded device have shapes and dtypes but no values.
 
-    What would stop an accelerator's stream or fail on it fails here: an operation on tensors of two devices,
-    `.item()`, a host branch on a tensor, boolean indexing, a copy to the host. Make what is to be tested on
-    `ACCELERATOR` before entering, and its inputs inside. Random draws take a generator of the CPU, which stands
-    for the accelerator's own.
+    What would stop an accelerator's stream or fail on it fails here: an operation on tensors of two
+    devices, `.item()`, a host branch on a tensor, boolean indexing, a copy to the host. Make what
+    is to be tested on `ACCELERATOR` before entering, and its inputs inside. Random draws take a
+    generator of the CPU, which stands for the accelerator's own.
     """
     with FakeTensorMode(allow_non_fake_inputs=True), _NoReadBack():
         yield ACCELERATOR

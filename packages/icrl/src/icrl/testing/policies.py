@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -19,9 +19,13 @@ from icrl.trees import Tree, leaves, map_tree, where
 
 CPU = torch.device("cpu")
 
+Decision: TypeAlias = tuple[Tensor | None, Tree]
+"""The logits of a step, where a policy has any, and the actions."""
+
 
 class PolicyContract:
-    """The laws of `icrl.policy.Policy`. Inherit it, name the class `Test...`, and say what is to be tested:
+    """The laws of `icrl.policy.Policy`. Inherit it, name the class `Test...`, and say what is to be
+    tested:
 
         class TestMyPolicy(PolicyContract):
             observation_space = Discrete(5)
@@ -97,8 +101,8 @@ class PolicyContract:
     def test_an_episode_boundary_does_not_erase_the_context(self) -> None:
         """*Persistent*: what happened before the boundary still shows in what is done after it.
 
-        61 environments live through two different first episodes of two steps, in half of them ended by
-        termination; all that follows is the same.
+        61 environments live through two different first episodes of two steps, in half of them
+        ended by termination; all that follows is the same.
         """
         if self.memory != "trial":
             pytest.skip(f"the policy's memory is {self.memory!r}")
@@ -126,7 +130,8 @@ class PolicyContract:
         if not isinstance(policy, SequencePolicy):
             pytest.skip("the policy has no full pass")
         trial = self._trial(envs=3)
-        cached = torch.stack([logits for logits, _ in self._decide(trial, policy)], dim=1)
+        decisions = self._decide(trial, policy)
+        cached = torch.stack([logits for logits, _ in decisions if logits is not None], dim=1)
         with torch.no_grad():
             full = policy.logits(_stacked(trial))
         torch.testing.assert_close(cached, full, rtol=self.tolerance, atol=self.tolerance)
@@ -153,14 +158,16 @@ class PolicyContract:
 
     def _decide(
         self, trial: list[TimeStep], policy: Policy | None = None, *, global_seed: int = 0
-    ) -> list[tuple[Tensor | None, Tree]]:
-        """What the policy does with a replayed trial: its logits, if it has any, and actions, at each step."""
+    ) -> list[Decision]:
+        """What the policy does with a replayed trial: its logits, if it has any, and actions, at
+        each step.
+        """
         policy = policy or self._policy(CPU)
         torch.manual_seed(global_seed)
-        np.random.seed(global_seed)
+        np.random.seed(global_seed)  # noqa: NPY002 (a policy may not depend on it)
         generator = torch.Generator().manual_seed(11)
         context = policy.initial_context(len(trial[0].reward))
-        decisions = []
+        decisions: list[Decision] = []
         with torch.no_grad():
             for timestep in trial:
                 timestep = timestep.map(torch.clone)
@@ -181,7 +188,9 @@ def random_trial(
     generator: torch.Generator,
     device: torch.device | str = "cpu",
 ) -> list[TimeStep]:
-    """Timesteps [envs] of trials in which everything is random, also when each environment's episodes end."""
+    """Timesteps [envs] of trials in which everything is random, also when each environment's
+    episodes end.
+    """
     observe = RandomPolicy(observation_space, device)
     choose = RandomPolicy(action_space, device)
     first = TimeStep.first(zeros(observation_space, (envs,), device), action_space)
@@ -210,7 +219,9 @@ def random_trial(
 
 
 def weights(thing: Any, name: str = "policy") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor that an object holds, through modules, containers and plain objects, with its path."""
+    """Every tensor that an object holds, through modules, containers and plain objects, with its
+    path.
+    """
     yield from _weights(thing, name, set())
 
 
@@ -241,7 +252,7 @@ def _choose(rows: Tensor, one: TimeStep, other: TimeStep) -> TimeStep:
     )
 
 
-def _rows(decisions: list[tuple[Tensor | None, Tree]], index: Tensor) -> list[tuple[Any, Tree]]:
+def _rows(decisions: list[Decision], index: Tensor) -> list[Decision]:
     return [
         (None if logits is None else logits[index], map_tree(lambda leaf: leaf[index], action))
         for logits, action in decisions
@@ -259,15 +270,17 @@ def _stacked(trial: list[TimeStep]) -> TimeStep:
     )
 
 
-def _pairs(first: list, second: list) -> Iterator[tuple[Tensor, Tensor]]:
+def _pairs(first: list[Decision], second: list[Decision]) -> Iterator[tuple[Tensor, Tensor]]:
     for (logits, action), (other_logits, other_action) in zip(first, second, strict=True):
-        if logits is not None:
+        if logits is not None and other_logits is not None:
             yield logits, other_logits
         for (_, leaf), (_, other_leaf) in zip(leaves(action), leaves(other_action), strict=True):
             yield leaf, other_leaf
 
 
-def _assert_equal(first: list, second: list, what: str, tolerance: float) -> None:
+def _assert_equal(
+    first: list[Decision], second: list[Decision], what: str, tolerance: float
+) -> None:
     for one, other in _pairs(first, second):
         torch.testing.assert_close(
             one,
@@ -278,5 +291,5 @@ def _assert_equal(first: list, second: list, what: str, tolerance: float) -> Non
         )
 
 
-def _differ(first: list, second: list) -> bool:
+def _differ(first: list[Decision], second: list[Decision]) -> bool:
     return any(not torch.allclose(one, other) for one, other in _pairs(first, second))

@@ -1,4 +1,4 @@
-"""TwoCells: the smallest family there is, written out by hand, for tests of whatever plays families."""
+"""TwoCells: the smallest family there is, for tests of whatever plays families."""
 
 from typing import Any
 
@@ -42,6 +42,7 @@ class TwoCells(TaskFamily):
         self.reports_success = reports_success
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
+        """Distinct tasks of a split."""
         self.check_split(split)
         self.check_num_tasks(num_tasks, split)
         every = [(goal, length) for length in LENGTHS[split] for goal in (0, 1)]
@@ -57,6 +58,7 @@ class TwoCells(TaskFamily):
         episodes_per_task: int | None = None,
         device: torch.device | str = "cpu",
     ) -> "TwoCellsEnv":
+        """Environments of fixed tasks."""
         self.check_tasks(tasks)
         if episodes_per_task is not None:
             raise NotImplementedError("TwoCells plays fixed tasks only")
@@ -65,6 +67,7 @@ class TwoCells(TaskFamily):
         return TwoCellsEnv(self, rows.to(device), num_envs, torch.device(device))
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
+        """The length: there is a way to end every step on the goal."""
         return tasks.arrays["length"].float()
 
     def random_return(self, tasks: Tasks) -> Tensor:
@@ -90,11 +93,13 @@ class TwoCellsEnv(TaskVectorEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tree, dict[str, Any]]:
+        """Back to cell 0."""
         self._cell = self._age = torch.zeros_like(self._cell)
         none = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         return self._cell, self._info(self._cell, none, none)
 
     def step(self, actions: Tree) -> tuple[Tree, Tensor, Tensor, Tensor, dict[str, Any]]:
+        """One step of every row."""
         actions = torch.as_tensor(actions, device=self.device)
         cell = torch.where(actions == CROSS, 1 - self._cell, self._cell)
         age = self._age + 1

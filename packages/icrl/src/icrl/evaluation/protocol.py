@@ -1,0 +1,196 @@
+"""The protocol of an evaluation: every task at once, from an empty context, with frozen weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from icrl.errors import SplitError, TaskError
+from icrl.evaluation.result import Evaluation, Progress
+from icrl.evaluation.trials import TrialRecorder, shown_episodes
+from icrl.families import Rendered
+from icrl.interaction import Transition, play
+from icrl.policy import Policy
+from icrl.tasks import Tasks
+from icrl.vector import TaskVectorEnv
+
+RECORDED_TASKS = 4
+STEPS_BETWEEN_LOOKS = 32
+"""How often the host looks at an accelerator's counts."""
+
+
+def evaluate(
+    policy: Policy,
+    env: TaskVectorEnv,
+    episodes: int,
+    seed: int,
+    *,
+    agent: str = "policy",
+    training_seed: int | None = None,
+    max_steps: int | None = None,
+    allow_training_tasks: bool = False,
+    details: Mapping[str, Any] | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Play trials, one in each row of a vector environment, all at once.
+
+    Every row starts with an empty context and plays its own task for `episodes` episodes; rows that
+    are done go on unobserved until the last one is. Several rows of one task are several trials.
+
+    Args:
+        policy: what acts.
+        env: rows of held-out tasks: `family.vector_env(family.sample_tasks(16, split="test",
+            seed=0))`.
+        episodes: in each trial.
+        seed: of the environments' and the policy's noise.
+        agent: how the policy is called in reports.
+        training_seed: from which the agent was trained; a report takes results of several as runs
+            of one agent.
+        max_steps: at most so many steps in each row. Whole episodes that every row has played by
+            then remain, or the first one as far as it came, and `episodes_asked` keeps what was
+            asked.
+        allow_training_tasks: play tasks of the split `train`, on which nothing is learnt about
+            generalisation.
+        details: what else a reader should know, as plain JSON data.
+        command: the command line that asked for it.
+        progress: told how many episodes have ended since it was told last; `episodes` for each row
+            in all.
+
+    Raises:
+        SplitError: for tasks of a training split.
+        AutoresetError: if phantom steps would come between episodes.
+        TaskError: if a row's task changes meanwhile.
+    """
+    if episodes < 1 or (max_steps is not None and max_steps < 1):
+        raise ValueError(f"episodes={episodes}, max_steps={max_steps}: expected at least 1.")
+    check_held_out(env.tasks.split, allow_training_tasks)
+    rows = env.tasks.to("cpu")
+    tasks, task = distinct(rows)
+    tally = Tally(env, episodes)
+    recorder = _recorder(env, task, episodes)
+    every = 1 if env.device.type == "cpu" else STEPS_BETWEEN_LOOKS
+    for step, transition in enumerate(play(policy, env, seed=seed), start=1):
+        tally.add(transition)
+        if recorder is not None:
+            recorder.step(transition)
+        out_of_steps = step == max_steps
+        if step % every and not out_of_steps:
+            continue
+        if recorder is not None:
+            recorder.collect()
+        if progress is not None and (ended := tally.newly_ended()):
+            progress(ended)
+        if out_of_steps or tally.done():
+            break
+    if any(not torch.equal(a, env.tasks.arrays[n].cpu()) for n, a in rows.arrays.items()):
+        raise TaskError(
+            "the environment drew new tasks meanwhile. Make it without episodes_per_task."
+        )
+    return Evaluation(
+        agent=agent,
+        tasks=tasks,
+        task=task,
+        seed=seed,
+        **tally.arrays(),
+        optimal_return=known(env.family.optimal_return(tasks)),
+        random_return=known(env.family.random_return(tasks)),
+        episodes_asked=episodes,
+        training_seed=training_seed,
+        details=details or {},
+        command=command,
+        recorded=tuple(recorder.recorded) if recorder is not None else (),
+    )
+
+
+class Tally:
+    """Returns, lengths and successes of each row's first episodes, added up on the device."""
+
+    def __init__(self, env: TaskVectorEnv, episodes: int) -> None:
+        self.episodes = episodes
+        shape, device = (
+            (env.num_envs, episodes + 1),
+            env.device,
+        )  # the last column takes what is not looked at
+        self._returns = torch.zeros(shape, device=device)
+        self._lengths = torch.zeros(shape, dtype=torch.int32, device=device)
+        self._successes = torch.zeros(shape, dtype=torch.int32, device=device)
+        self._reports_success = env.family.reports_success
+        self._ended = torch.zeros(env.num_envs, dtype=torch.int64, device=device)
+        self._told = 0
+
+    def add(self, transition: Transition) -> None:
+        """One step of every row."""
+        column = self._ended.clamp(max=self.episodes)[:, None]
+        ones = torch.ones_like(column, dtype=torch.int32)
+        self._returns.scatter_add_(1, column, transition.reward[:, None])
+        self._lengths.scatter_add_(1, column, ones)
+        if self._reports_success:
+            success = transition.info["success"][:, None].to(torch.int32)
+            self._successes.scatter_add_(1, column, success)
+        self._ended += transition.ended
+
+    def done(self) -> bool:
+        """Whether every row has played its episodes."""
+        return bool((self._ended >= self.episodes).all())
+
+    def newly_ended(self) -> int:
+        """How many episodes have ended since this was asked last."""
+        ended = int(self._ended.clamp(max=self.episodes).sum())
+        fresh, self._told = ended - self._told, ended
+        return fresh
+
+    def arrays(self) -> dict[str, Any]:
+        """What was counted, over the episodes that every row has played (at least the first, as far
+        as it came).
+        """
+        whole = min(self.episodes, int(self._ended.min()))
+        kept = slice(0, max(1, whole))
+        success = (self._successes[:, kept] > 0).cpu().numpy() if self._reports_success else None
+        return {
+            "returns": self._returns[:, kept].cpu().numpy().copy(),
+            "lengths": self._lengths[:, kept].cpu().numpy().copy(),
+            "success": success,
+            "cut": whole == 0,
+        }
+
+
+def check_held_out(split: str, allow_training_tasks: bool = False) -> None:
+    """Refuse the training split, unless told otherwise."""
+    if split == "train" and not allow_training_tasks:
+        raise SplitError(
+            "these tasks are of the split 'train', on which a policy may have been trained: the "
+            "result would say nothing about new tasks. Draw them with split='test' (--split test), "
+            "or allow it with allow_training_tasks=True (--allow-training-tasks)."
+        )
+
+
+def distinct(rows: Tasks) -> tuple[Tasks, np.ndarray]:
+    """The distinct tasks among rows, in the order in which they come, and each row's place among
+    them.
+    """
+    places: dict[bytes, int] = {}
+    first: list[int] = []
+    task: list[int] = []
+    for row in range(len(rows)):
+        key = b"".join(array.tobytes() for array in rows.row(row).values())
+        if key not in places:
+            places[key] = len(first)
+            first.append(row)
+        task.append(places[key])
+    return rows[first], np.array(task, np.int64)
+
+
+def known(values: Tensor | None) -> np.ndarray | None:
+    """A family's answer as an array."""
+    return None if values is None else values.detach().cpu().numpy().astype(np.float32)
+
+
+def _recorder(env: TaskVectorEnv, task: np.ndarray, episodes: int) -> TrialRecorder | None:
+    """Records the first trial of the first tasks, if the family can draw them."""
+    if not isinstance(env.family, Rendered):
+        return None
+    _, first = np.unique(task, return_index=True)
+    return TrialRecorder(first[:RECORDED_TASKS].tolist(), shown_episodes(episodes), env.device)

@@ -1,0 +1,282 @@
+"""Evaluation: one return per trial and episode, and the directory that keeps them."""
+
+import hashlib
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icrl import statistics
+from icrl.errors import DamagedFileError, OutputError
+from icrl.evaluation.trials import RecordedEpisode, read_recorded, write_recorded
+from icrl.files import read_array, read_json, storage_error, sync_directory, write_array, write_json
+from icrl.tasks import Tasks
+
+FORMAT, VERSION = "icrl.evaluation", 1
+MANIFEST = "evaluation.json"
+ARRAYS = {"returns": np.float32, "lengths": np.int32, "success": np.bool_}
+STACK = ("gymnasium", "icrl", "numpy", "stable-baselines3", "torch")
+
+
+def stack_versions() -> dict[str, str]:
+    """The installed versions of what a result depends on: our packages and those that they stand
+    on.
+    """
+    found = {d.name: d.version for d in distributions() if d.name}
+    return {
+        name: found[name] for name in sorted(found) if name in STACK or name.startswith("icrl-")
+    }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation:
+    """What a policy earned in each episode of its trials."""
+
+    agent: str
+    """Who played; `random`, `source` and `optimum` are what agents are held against."""
+    tasks: Tasks
+    """The distinct tasks, with family, arguments and split."""
+    task: NDArray[np.int64]
+    """[trials]: the task of each trial, as a row of `tasks`."""
+    seed: int
+    """From which the environments' and the policy's noise came."""
+    returns: NDArray[np.float32]
+    """[trials, episodes]: one return each, in the environment's own units; with one trial a task,
+    [tasks, episodes].
+    """
+    lengths: NDArray[np.int32]
+    """[trials, episodes]: steps."""
+    success: NDArray[np.bool_] | None = None
+    """[trials, episodes]: whether the episode reached it; None where the family reports no success.
+    """
+    optimal_return: NDArray[np.float32] | None = None
+    """[tasks]: expected return of one episode of the best policy that knows the task; None if
+    unknown.
+    """
+    random_return: NDArray[np.float32] | None = None
+    """[tasks]: expected return of one episode of uniformly random actions; None if unknown."""
+    episodes_asked: int
+    """How many episodes were asked for; there are fewer if `max_steps` ended the trials."""
+    cut: bool = False
+    """Whether `max_steps` ended the trials within their first episode, whose return is then what it
+    was so far.
+    """
+    training_seed: int | None = None
+    """From which the agent was trained; results of several are runs of one agent."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else a reader should know (plain JSON data): how actions were drawn, what the agent was
+    trained with.
+    """
+    command: str = ""
+    """The command line that made it."""
+    versions: Mapping[str, str] = field(default_factory=stack_versions)
+    """Of our packages and those that they stand on."""
+    recorded: tuple[RecordedEpisode, ...] = field(default=(), repr=False)
+    """Some episodes, step by step, for pictures."""
+
+    @property
+    def num_trials(self) -> int:
+        """Trials: at least one for each task."""
+        return self.returns.shape[0]
+
+    @property
+    def episodes(self) -> int:
+        """Episodes in each trial."""
+        return self.returns.shape[1]
+
+    def by_task(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Values of trials, [trials, ...], as means of each task's trials, [tasks, ...]."""
+        count = np.bincount(self.task, minlength=len(self.tasks))
+        total = np.zeros((len(self.tasks), *values.shape[1:]))
+        np.add.at(total, self.task, np.asarray(values, np.float64))
+        return total / count.reshape(-1, *(1,) * (values.ndim - 1))
+
+    def solved(self) -> NDArray[np.bool_] | None:
+        """Whether each trial solved its task, [trials]; see `icrl.statistics.solved`."""
+        optimal = None if self.optimal_return is None else self.optimal_return[self.task]
+        return statistics.solved(self.returns, self.success, optimal)
+
+    def save(self, directory: Path) -> None:
+        """Write the result directory, whole or not at all.
+
+        An evaluation of the same agent on the same family and split that stood there is replaced.
+
+        Raises:
+            OutputError: if the directory holds something else.
+            StorageError: if it cannot be written.
+        """
+        directory = Path(directory)
+        self._check_place(directory)
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+        except OSError as error:
+            raise storage_error(directory, error) from error
+        try:
+            self._write(fresh)
+            os.chmod(fresh, 0o755)
+            if directory.exists():
+                shutil.rmtree(directory)
+            os.replace(fresh, directory)
+            sync_directory(directory.parent)
+        except OSError as error:
+            raise storage_error(directory, error) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _check_place(self, directory: Path) -> None:
+        if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+            return
+        ours = (self.agent, self.tasks.family, self.tasks.split)
+        theirs = None
+        if (directory / MANIFEST).is_file():
+            data = read_json(directory / MANIFEST)
+            theirs = tuple(data.get(name) for name in ("agent", "family", "split"))
+        if theirs != ours:
+            what = "{} on {} ({})".format(*theirs) if theirs else "something else"
+            raise OutputError(
+                f"{directory} holds {what}, so {self.agent} on {ours[1]} ({ours[2]}) cannot be "
+                "written there. Choose another --out, or remove it."
+            )
+
+    def _write(self, directory: Path) -> None:
+        for name in ARRAYS:
+            if getattr(self, name) is not None:
+                write_array(directory / f"{name}.npy", getattr(self, name))
+        write_array(directory / "task.npy", self.task)
+        self.tasks.save(directory / "tasks.safetensors")
+        if self.recorded:
+            write_recorded(directory / "trials.safetensors", self.recorded)
+        checksums = {path.name: _checksum(path) for path in sorted(directory.iterdir())}
+        write_json(directory / MANIFEST, self._manifest() | {"checksums": checksums})
+
+    def _manifest(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "agent": self.agent,
+            "family": self.tasks.family,
+            "arguments": dict(self.tasks.arguments),
+            "split": self.tasks.split,
+            "tasks": len(self.tasks),
+            "trials": self.num_trials,
+            "episodes": self.episodes,
+            "episodes_asked": self.episodes_asked,
+            "cut": self.cut,
+            "seed": self.seed,
+            "training_seed": self.training_seed,
+            "optimal_return": _to_json(self.optimal_return),
+            "random_return": _to_json(self.random_return),
+            "solved_rule": self.solved_rule,
+            "details": dict(self.details),
+            "command": self.command,
+            "versions": dict(self.versions),
+        }
+
+    @property
+    def solved_rule(self) -> str:
+        """What solved means here, in words."""
+        late = statistics.last_part(self.episodes)
+        episodes = f"episodes {late.start + 1} to {late.stop}"
+        if self.success is not None:
+            return f"success in at least half of {episodes}"
+        if self.solved() is not None:
+            return f"mean return over {episodes} of at least half of the task's own optimum"
+        return "unknown: no success is reported, and not every optimum is known and positive"
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a result directory.
+
+        Raises:
+            DamagedFileError: if a file is missing, damaged, altered or foreign; the message names
+                it.
+        """
+        directory = Path(directory)
+        path = directory / MANIFEST
+        data = read_json(path)
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise DamagedFileError(f"{path} is not an evaluation that icrl wrote.")
+        if data.get("version") != VERSION:
+            raise DamagedFileError(
+                f"{path} has format version {data.get('version')}; this icrl reads {VERSION}."
+            )
+        try:
+            return cls._read(directory, data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DamagedFileError(
+                f"{path} is damaged: {type(error).__name__}: {error}."
+            ) from error
+
+    @classmethod
+    def _read(cls, directory: Path, data: Mapping[str, Any]) -> Self:
+        for name, expected in data["checksums"].items():
+            if _checksum(directory / name) != expected:
+                raise DamagedFileError(
+                    f"{directory / name} is not what {MANIFEST} lists: it was altered or "
+                    "truncated. Evaluate again."
+                )
+        listed = data["checksums"]
+        arrays: dict[str, Any] = {
+            name: _array(directory / f"{name}.npy", dtype, (data["trials"], data["episodes"]))
+            for name, dtype in ARRAYS.items()
+            if f"{name}.npy" in listed or name != "success"
+        }
+        recorded = directory / "trials.safetensors"
+        return cls(
+            **arrays,
+            agent=data["agent"],
+            tasks=Tasks.load(directory / "tasks.safetensors"),
+            task=_array(directory / "task.npy", np.int64, (data["trials"],)),
+            seed=data["seed"],
+            optimal_return=_from_json(data["optimal_return"]),
+            random_return=_from_json(data["random_return"]),
+            episodes_asked=data["episodes_asked"],
+            cut=data["cut"],
+            training_seed=data["training_seed"],
+            details=data["details"],
+            command=data["command"],
+            versions=data["versions"],
+            recorded=read_recorded(recorded) if recorded.name in listed else (),
+        )
+
+
+def _array(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = read_array(path)
+    if array.dtype != dtype or array.shape != shape:
+        raise DamagedFileError(
+            f"{path} holds {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}."
+        )
+    return array
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DamagedFileError(f"cannot read {path}: {error.strerror or error}.") from error
+
+
+def _to_json(values: NDArray[np.float32] | None) -> list[float | None] | None:
+    """Shortest decimals that give the same float32 back; what is not finite, as null."""
+    if values is None:
+        return None
+    return [float(str(v)) if math.isfinite(v) else None for v in values.astype(np.float32)]
+
+
+def _from_json(values: list[float | None] | None) -> NDArray[np.float32] | None:
+    if values is None:
+        return None
+    return np.array([math.nan if value is None else value for value in values], np.float32)
+
+
+Progress = Callable[[int], object]
+"""Told how many episodes have ended since it was told last."""

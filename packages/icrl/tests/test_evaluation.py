@@ -1,0 +1,269 @@
+"""Evaluation: returns followed by hand in a world of two cells, and the result directory."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from icrl.errors import (
+    AutoresetError,
+    DamagedFileError,
+    OutputError,
+    SplitError,
+    StorageError,
+    TaskError,
+)
+from icrl.evaluation import Evaluation, evaluate, optimum
+from icrl.policy import Policy
+from icrl.random_agent import RandomPolicy
+from icrl.testing.two_cells import CROSS, STAY, TwoCells
+
+
+class FindsOut(Policy[torch.Tensor]):
+    """Stays until staying has not paid once; from then on it goes to the other cell.
+
+    With the goal in cell 0 it earns the length of every episode; with the goal in cell 1 one less
+    in the first.
+    """
+
+    def initial_context(self, num_envs):
+        return torch.zeros(num_envs, dtype=torch.int64), torch.ones(num_envs, dtype=torch.bool)
+
+    def act(self, timestep, context, generator):
+        goal, first = context
+        disappointed = (timestep.reward == 0) & ~first
+        goal = torch.where(disappointed, 1, goal)
+        cross = timestep.observation != goal
+        return torch.where(cross, CROSS, STAY), (goal, torch.zeros_like(first))
+
+
+def four_tasks(family):
+    """(goal, length): (0, 3), (1, 3), (0, 5), (1, 5)."""
+    tasks = family.sample_tasks(4, split="test", seed=0)
+    order = (tasks.arrays["length"] * 2 + tasks.arrays["goal"]).argsort()
+    return tasks[order]
+
+
+def evaluation(family=None, *, episodes=3, repeat=1, **settings):
+    family = family or TwoCells()
+    env = family.vector_env(four_tasks(family).repeat(repeat))
+    return evaluate(FindsOut(), env, episodes, seed=7, agent="finds-out", **settings)
+
+
+def test_there_is_one_return_for_each_task_and_episode():
+    result = evaluation()
+    assert result.returns.dtype == np.float32
+    assert result.returns.tolist() == [[3, 3, 3], [2, 3, 3], [5, 5, 5], [4, 5, 5]]
+
+
+def test_rows_that_are_done_early_are_no_longer_looked_at():
+    result = evaluation()
+    assert result.lengths.tolist() == [[3, 3, 3], [3, 3, 3], [5, 5, 5], [5, 5, 5]]
+
+
+def test_success_is_told_for_each_episode_where_the_family_reports_it():
+    assert evaluation().success.tolist() == [[True, True, True]] * 4
+    assert evaluation(TwoCells(reports_success=False)).success is None
+
+
+def test_what_is_known_of_each_task_stands_beside_its_returns():
+    result = evaluation()
+    assert result.optimal_return.tolist() == [3, 3, 5, 5]
+    assert np.all(result.random_return < result.optimal_return)
+
+
+def test_several_rows_of_one_task_are_several_trials_of_it():
+    result = evaluation(repeat=3)
+    assert len(result.tasks) == 4
+    assert result.task.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert result.by_task(result.returns)[:, 0].tolist() == [3, 2, 5, 4]
+
+
+def test_random_actions_earn_what_the_family_says():
+    family = TwoCells()
+    env = family.vector_env(four_tasks(family).repeat(500))
+    result = evaluate(RandomPolicy(family.action_space, "cpu"), env, 7, seed=0)
+    assert np.allclose(result.by_task(result.returns).mean(1), result.random_return, atol=0.08)
+
+
+def test_the_same_seed_gives_the_same_returns():
+    family = TwoCells()
+    policy = RandomPolicy(family.action_space, "cpu")
+    env = family.vector_env(four_tasks(family))
+    first, again, other = (evaluate(policy, env, 7, seed).returns for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_max_steps_leaves_the_episodes_that_every_row_has_ended():
+    result = evaluation(max_steps=12)
+    assert result.returns.tolist() == [[3, 3], [2, 3], [5, 5], [4, 5]]
+    assert (result.episodes, result.episodes_asked, result.cut) == (2, 3, False)
+
+
+def test_max_steps_within_the_first_episode_leaves_it_as_far_as_it_came():
+    result = evaluation(max_steps=2)
+    assert result.returns.tolist() == [[2], [1], [2], [1]]
+    assert result.cut
+
+
+def test_progress_is_told_of_every_episode_once():
+    told: list[int] = []
+    evaluation(progress=told.append)
+    assert sum(told) == 4 * 3
+
+
+def test_solved_means_success_in_the_last_third():
+    result = evaluation()
+    late_success = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]], bool)
+    changed = replace(result, success=late_success)
+    assert changed.solved().tolist() == [False, True, False, False]
+
+
+def test_without_success_solved_means_half_of_the_tasks_own_optimum():
+    result = evaluation(TwoCells(reports_success=False))
+    returns = np.array([[3, 3, 1.4], [0, 0, 1.5], [5, 5, 2.4], [0, 0, 2.5]], np.float32)
+    assert replace(result, returns=returns).solved().tolist() == [False, True, False, True]
+
+
+def test_without_success_and_optimum_nobody_knows_what_is_solved():
+    result = replace(evaluation(TwoCells(reports_success=False)), optimal_return=None)
+    assert result.solved() is None
+
+
+def test_the_optimum_is_an_evaluation_too():
+    family = TwoCells()
+    result = optimum(family, four_tasks(family), 3, seed=0)
+    assert result is not None
+    assert result.returns.tolist() == [[3] * 3, [3] * 3, [5] * 3, [5] * 3]
+
+
+def test_a_result_comes_back_from_its_directory(tmp_path):
+    result = evaluation(training_seed=5, details={"decoding": "argmax"}, command="icrl evaluate x")
+    result.save(tmp_path / "result")
+    loaded = Evaluation.load(tmp_path / "result")
+    for name in ("returns", "lengths", "success", "task", "optimal_return", "random_return"):
+        assert np.array_equal(getattr(loaded, name), getattr(result, name)), name
+    for name in ("agent", "seed", "training_seed", "details", "command", "versions", "cut"):
+        assert getattr(loaded, name) == getattr(result, name), name
+    assert torch.equal(loaded.tasks.arrays["goal"], result.tasks.arrays["goal"])
+
+
+def test_the_directory_can_be_read_without_icrl(tmp_path):
+    evaluation().save(tmp_path)
+    data = json.loads((tmp_path / "evaluation.json").read_text())
+    assert (data["agent"], data["split"], data["episodes"]) == ("finds-out", "test", 3)
+    assert data["optimal_return"] == [3, 3, 5, 5]
+    assert np.load(tmp_path / "returns.npy").shape == (4, 3)
+    assert {"lengths.npy", "success.npy"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_same_evaluation_is_the_same_directory_byte_for_byte(tmp_path):
+    for name in ("one", "two"):
+        evaluation().save(tmp_path / name)
+    files = [{p.name: p.read_bytes() for p in (tmp_path / n).iterdir()} for n in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_evaluating_an_agent_again_replaces_its_result(tmp_path):
+    evaluation().save(tmp_path / "result")
+    evaluation(episodes=2).save(tmp_path / "result")
+    assert Evaluation.load(tmp_path / "result").episodes == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_a_full_disk_leaves_the_result_that_stood_there(tmp_path, monkeypatch):
+    evaluation().save(tmp_path / "result")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        evaluation(episodes=2).save(tmp_path / "result")
+    monkeypatch.undo()
+    assert Evaluation.load(tmp_path / "result").episodes == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_training_tasks_are_refused_unless_they_are_allowed():
+    family = TwoCells()
+    env = family.vector_env(family.sample_tasks(2, split="train", seed=0))
+    with pytest.raises(SplitError, match="--split test"):
+        evaluate(FindsOut(), env, 3, seed=0)
+    with pytest.raises(SplitError, match="--split test"):
+        optimum(family, env.tasks, 3, seed=0)
+    assert evaluate(FindsOut(), env, 3, seed=0, allow_training_tasks=True).episodes == 3
+
+
+def test_next_step_autoreset_is_refused():
+    family = TwoCells()
+    env = family.vector_env(four_tasks(family))
+    env.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    with pytest.raises(AutoresetError, match="NEXT_STEP"):
+        evaluate(FindsOut(), env, 3, seed=0)
+
+
+def test_tasks_that_change_meanwhile_are_refused():
+    family = TwoCells()
+    env = family.vector_env(four_tasks(family))
+    step = env.step
+
+    def step_and_redraw(actions):
+        env._tasks = env._tasks[[1, 0, 2, 3]]
+        return step(actions)
+
+    env.step = step_and_redraw
+    with pytest.raises(TaskError, match="without episodes_per_task"):
+        evaluate(FindsOut(), env, 3, seed=0)
+
+
+@pytest.mark.parametrize("name", ["returns.npy", "success.npy", "tasks.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "altered"])
+def test_a_damaged_file_is_named(tmp_path, name, damage):
+    evaluation().save(tmp_path)
+    path = tmp_path / name
+    data = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(data[:-5])
+    else:
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(DamagedFileError, match=name.replace(".", r"\.")):
+        Evaluation.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "minari"}, "not an evaluation"),
+        ({"version": 2}, "format version 2"),
+        ({"checksums": None}, "damaged"),
+        ({"episodes": 4}, r"returns\.npy holds float32 \(4, 3\), expected float32 \(4, 4\)"),
+    ],
+)
+def test_a_foreign_or_altered_manifest_is_named(tmp_path, change, message):
+    evaluation().save(tmp_path)
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DamagedFileError, match=message):
+        Evaluation.load(tmp_path)
+
+
+def test_a_folder_without_an_evaluation_is_named(tmp_path):
+    with pytest.raises(DamagedFileError, match=r"evaluation\.json"):
+        Evaluation.load(tmp_path)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="holds something else"):
+        evaluation().save(tmp_path)
+    replace(evaluation(), agent="rival").save(tmp_path / "result")
+    with pytest.raises(OutputError, match=r"holds rival on .*TwoCells.*finds-out on"):
+        evaluation().save(tmp_path / "result")
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
