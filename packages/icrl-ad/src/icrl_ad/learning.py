@@ -69,9 +69,9 @@ class DistillationAgent(OfflineAgent):
                     raise KeyboardInterrupt
         training.save(self.config.updates)
 
-    def policy(self) -> DistillationPolicy:
+    def policy(self, *, argmax: bool = False) -> DistillationPolicy:
         """The policy as learned so far."""
-        return DistillationPolicy(self.model, self.config.decoding)
+        return DistillationPolicy(self.model, "argmax" if argmax else self.config.decoding)
 
     def save(self, directory: Path) -> None:
         """Write `config.toml`, `interface.json` and `weights.safetensors`."""

@@ -7,6 +7,8 @@ imported when they are first used, so that torch is not loaded before it is need
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from icrl.plugins.gymnasium_ids import register_installed
+
 if TYPE_CHECKING:
     from icrl.agent import Agent, Interface, OfflineAgent, OnlineAgent
     from icrl.config import Config
@@ -82,3 +84,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register_installed()

@@ -104,7 +104,9 @@ class Interface:
         try:
             return cls.from_json(data)
         except (KeyError, TypeError) as error:
-            raise DamagedFileError(f"{path} is not an interface that icrl wrote: no {error}.") from error
+            raise DamagedFileError(
+                f"{path} is not an interface that icrl wrote: no {error}."
+            ) from error
 
 
 class Agent(ABC):
@@ -121,8 +123,12 @@ class Agent(ABC):
         self.device = device
 
     @abstractmethod
-    def policy(self) -> Policy:
-        """The policy as learned so far, with frozen weights."""
+    def policy(self, *, argmax: bool = False) -> Policy:
+        """The policy as learned so far, with frozen weights.
+
+        Args:
+            argmax: take the likeliest action where the agent's own way is to draw one.
+        """
 
     @abstractmethod
     def save(self, directory: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import icrl
 
@@ -84,16 +83,17 @@ def parse(argv: Sequence[str]) -> Options:
     plain, settings = _set_aside(argv)
     parser, commands = _parser()
     wants_help = any(word in ("-h", "--help") for word in plain)
-    given = vars(parser.parse_args(plain))
-    command = given.pop("command")
-    if command is None:
-        parser.print_help()
+    command = plain[0] if plain else "--help"
+    if command not in commands:
+        parser.parse_args([command])  # shows the help or the version, or refuses
         raise SystemExit(0)
-    given.pop("help", None)
+    of_command = commands[command]
+    # Intermixed, because `icrl run ad --seed 1 FAMILY` should be understood too.
+    given = vars(of_command.parse_intermixed_args(plain[1:]))
+    del given["help"]
     if "directories" in given:
         given["directories"] = tuple(given["directories"] or ())
     options = Options(command=command, argv=tuple(argv), settings=settings, **given)
-    of_command = commands[command]
     if wants_help:
         _show_help(of_command, options)
     for group in settings:
@@ -135,7 +135,8 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     parser = argparse.ArgumentParser(
         prog="icrl",
         description="In-context reinforcement learning: any agent with any environment family.",
-        epilog="`icrl COMMAND --help` explains a command; `icrl run AGENT FAMILY --help` also shows the settings.",
+        epilog="`icrl COMMAND --help` explains a command; `icrl run AGENT FAMILY --help` also "
+        "shows the settings.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"icrl {icrl.__version__}")

@@ -1,10 +1,19 @@
 """What a command prints: tables on a terminal, the same as plain lines elsewhere."""
 
+import sys
 from collections.abc import Iterable, Sequence
+
+from icrl.cli.options import Options
+
+
+def say(options: Options, message: str) -> None:
+    """Tell the user something on stderr, where it mixes with no result."""
+    if not options.quiet:
+        sys.stderr.write(f"{message}\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; where there is no terminal, as wide as it needs to be, so that no name is cut."""
+    """Print a table; where there is no terminal, wide enough that no name is cut."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -20,7 +29,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     console.print(table)
 
 
-def _literal(text: str) -> "str":
+def _literal(text: str) -> str:
     """Brackets in names and errors are no markup."""
     from rich.markup import escape
 

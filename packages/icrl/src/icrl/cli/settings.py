@@ -42,7 +42,7 @@ def completed(options: Options) -> Options:
         ours = getattr(options, key)
         if key in table and ours is not None and table[key] != ours:
             raise UsageError(
-                f"{options.config} holds the settings of the {key} {table[key]!r}, not of {ours!r}. "
+                f"{options.config} has settings of the {key} {table[key]!r}, not of {ours!r}. "
                 f"Give {table[key]!r}, or another --config."
             )
     from_file = {
@@ -188,7 +188,8 @@ def _tables(options: Options) -> dict[str, dict[str, Any]]:
     unknown = [key for key in tables if key not in _TABLES]
     if unknown:
         raise ConfigError(
-            f"{options.config} has unknown tables: {', '.join(unknown)}. It takes [run], [agent], [source] and [env]."
+            f"{options.config} has unknown tables: {', '.join(unknown)}. "
+            "It takes [run], [agent], [source] and [env]."
         )
     return tables
 

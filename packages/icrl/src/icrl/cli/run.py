@@ -1,0 +1,37 @@
+"""`icrl run`: collect if needed, train, evaluate beside what the agent is compared with, report."""
+
+from functools import cache
+from pathlib import Path
+
+from icrl.cli.options import Options
+from icrl.cli.output import say
+from icrl.cli.pairing import Pairing, resolve
+
+
+def main(options: Options) -> None:
+    """Do what is not done yet of a whole run, and show its results."""
+    pairing = resolve(options)
+
+    from icrl.cli.comparison import Comparison
+    from icrl.cli.record import RunRecord
+    from icrl.cli.report import show
+    from icrl.cli.stages import check_learners, histories, trained
+    from icrl.report import write_report
+
+    out = options.out or default_directory(pairing)
+    check_learners(pairing)
+    RunRecord.of(pairing).claim(out)
+    assert pairing.agent is not None
+    store = cache(lambda: histories(pairing, out / "histories"))
+    agent = trained(pairing, pairing.agent, pairing.agent_config, out / "agent", store)
+    results = Comparison.of(pairing, out, store).results(agent)
+    write_report(results, out / "report")
+    show(options, results)
+    say(options, f"The report is {out / 'report' / 'index.html'}.")
+
+
+def default_directory(pairing: Pairing) -> Path:
+    """Where a run goes of which nobody said where."""
+    options = pairing.options
+    family = (options.family or "").rpartition("/")[2].replace(":", "-")
+    return Path("runs") / f"{options.agent}-{family}-seed{pairing.seed}"

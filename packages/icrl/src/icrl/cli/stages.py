@@ -1,0 +1,237 @@
+"""The stages of a run, each of which a later call finds done, or goes on with."""
+
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from icrl.agent import Agent, Interface, OfflineAgent, OnlineAgent
+from icrl.cli.amounts import AMOUNTS, num_episodes, num_training_tasks
+from icrl.cli.output import say
+from icrl.cli.pairing import Pairing
+from icrl.config import Config
+from icrl.errors import DamagedFileError, PluginError
+from icrl.evaluation import Evaluation, evaluate
+from icrl.files import write_json
+from icrl.histories import HistoryStore, collect
+from icrl.plugins import AgentSpec, Provided, SourceSpec, blamed, load_entry_point
+from icrl.run import Run
+from icrl.source import Source
+from icrl.tasks import Tasks
+from icrl.training_view import training_view
+
+TRAINED = "trained.json"
+"""Written when an agent has learned all that it was to learn."""
+
+
+def run_in(pairing: Pairing, directory: Path) -> Run:
+    """What a learner is given that works in a directory."""
+    options = pairing.options
+    return Run(
+        directory=directory,
+        seed=pairing.seed,
+        budget=pairing.budget,
+        quiet=options.quiet,
+        num_tasks=options.num_tasks,
+    )
+
+
+def check_learners(pairing: Pairing) -> None:
+    """Let agent and source refuse what they cannot serve, before anything is written."""
+    if pairing.agent is not None:
+        agent_class = load_agent_class(pairing.agent)
+        with blamed(pairing.agent.record, f"preparing {pairing.agent.spec.name}"):
+            agent_class(pairing.agent_config, Interface.of(pairing.family), pairing.device)
+    if pairing.source is not None:
+        new_source(pairing, pairing.source, pairing.source_config)
+
+
+def new_source(pairing: Pairing, source: Provided[SourceSpec], config: Config) -> Source:
+    """A source for the pairing's family.
+
+    Raises:
+        ConfigError, SpaceError: if it cannot serve the family.
+    """
+    with blamed(source.record, f"preparing the source {source.spec.name}"):
+        return load_entry_point(source.spec.entry_point)(config, pairing.family, pairing.device)
+
+
+def training_tasks(pairing: Pairing) -> Tasks:
+    """The tasks that histories are collected on."""
+    family = pairing.family
+    count = num_training_tasks(family, pairing.budget, pairing.options.num_tasks)
+    available = family.num_tasks.get("train")
+    if pairing.budget == "smoke" and available is not None and count < available:
+        say(pairing.options, f"--budget smoke: {count} of {available} training tasks.")
+    return family.sample_tasks(count, split="train", seed=pairing.seed)
+
+
+def histories(pairing: Pairing, directory: Path) -> HistoryStore:
+    """The histories to learn from: those that were given, or those that the source collects now."""
+    if pairing.options.histories is not None:
+        return HistoryStore.open(pairing.options.histories)
+    assert pairing.source is not None
+    tasks = training_tasks(pairing)
+    return collected(pairing, pairing.source, pairing.source_config, tasks, directory)
+
+
+def collected(
+    pairing: Pairing, source: Provided[SourceSpec], config: Config, tasks: Tasks, directory: Path
+) -> HistoryStore:
+    """Histories of a source on tasks; goes on where an earlier call stopped."""
+    learner = new_source(pairing, source, config)
+    run = run_in(pairing, directory)
+    with blamed(source.record, f"collecting histories of {source.spec.name}"):
+        return collect(learner, pairing.family, tasks, directory, seed=pairing.seed, run=run)
+
+
+def trained(
+    pairing: Pairing,
+    agent: Provided[AgentSpec],
+    config: Config,
+    directory: Path,
+    store: Callable[[], HistoryStore],
+) -> Agent:
+    """The agent of a directory, after it has learned what was missing.
+
+    Args:
+        pairing: with whose family, device and seed it learns.
+        agent: which one.
+        config: its settings.
+        directory: where its checkpoints and logs are, and its final state.
+        store: gives the histories, if it learns from them and has not finished.
+    """
+    agent_class = load_agent_class(agent)
+    if (directory / TRAINED).exists():
+        return loaded(agent, directory, pairing.device)
+    began = time.monotonic()
+    with blamed(agent.record, f"training {agent.spec.name} on {pairing.family.id}"):
+        learner: Agent = agent_class(config, Interface.of(pairing.family), pairing.device)
+        if isinstance(learner, OfflineAgent):
+            learner.learn(store(), run_in(pairing, directory))
+        elif isinstance(learner, OnlineAgent):
+            view = training_view(pairing.family, pairing.options.num_tasks, seed=pairing.seed)
+            learner.learn(view, run_in(pairing, directory))
+        learner.save(directory)
+    facts = {"agent": agent.spec.name, "seconds_of_last_call": round(time.monotonic() - began, 2)}
+    write_json(directory / TRAINED, facts)
+    return learner
+
+
+def load_agent_class(agent: Provided[AgentSpec]) -> type[Agent]:
+    """The class behind an agent's spec.
+
+    Raises:
+        PluginError: if it is no agent, or not of the sort that its spec says.
+    """
+    spec = agent.spec
+    with blamed(agent.record, f"loading {spec.name}"):
+        agent_class = load_entry_point(spec.entry_point)
+    expected = {"histories": OfflineAgent, "interaction": OnlineAgent}.get(spec.learns, Agent)
+    if not (isinstance(agent_class, type) and issubclass(agent_class, expected)):
+        raise PluginError(
+            f"{agent.record.owner} says that {spec.name} learns from {spec.learns}, but "
+            f"{spec.entry_point} is no {expected.__name__}."
+        )
+    return agent_class
+
+
+def loaded(agent: Provided[AgentSpec], directory: Path, device: Any) -> Agent:
+    """The agent that a directory holds.
+
+    Raises:
+        DamagedFileError: naming the file that is missing or damaged.
+    """
+    agent_class = load_agent_class(agent)
+    if not (directory / TRAINED).exists():
+        raise DamagedFileError(
+            f"{directory} holds no finished agent: its training was interrupted. Run the command "
+            "again that wrote it."
+        )
+    with blamed(agent.record, f"loading {directory}"):
+        return agent_class.load(directory, device)
+
+
+def evaluated(
+    pairing: Pairing,
+    agent: Provided[AgentSpec],
+    learned: Agent,
+    tasks: Tasks,
+    *,
+    training_seed: int | None = None,
+) -> Evaluation:
+    """A frozen agent's trials on tasks; `training_seed` is the pairing's own by default."""
+    options, family, name = pairing.options, pairing.family, agent.spec.name
+    episodes = num_episodes(family, pairing.budget, options.episodes)
+    run = run_in(pairing, Path())
+    env = family.vector_env(tasks, device=pairing.device)
+    try:
+        with (
+            run.progress(len(tasks) * episodes, f"evaluating {name}", unit="episodes") as advance,
+            blamed(agent.record, f"evaluating {name} on {family.id}"),
+        ):
+            result = evaluate(
+                learned.policy(argmax=options.argmax),
+                env,
+                episodes,
+                pairing.seed,
+                agent=name,
+                training_seed=pairing.seed if training_seed is None else training_seed,
+                max_steps=AMOUNTS[pairing.budget].most_steps,
+                allow_training_tasks=options.allow_training_tasks,
+                details={"argmax": True} if options.argmax else {},
+                command=shlex.join(["icrl", *options.argv]),
+                progress=advance,
+            )
+    finally:
+        env.close()
+    say_cut(pairing, result)
+    return result
+
+
+def say_cut(pairing: Pairing, result: Evaluation) -> None:
+    """Say what the budget cut short."""
+    most = AMOUNTS[pairing.budget].most_steps
+    if result.cut:
+        say(
+            pairing.options,
+            f"--budget {pairing.budget}: {result.agent}'s first episode was cut after {most} "
+            "steps.",
+        )
+    elif result.episodes < result.episodes_asked:
+        say(
+            pairing.options,
+            f"--budget {pairing.budget}: {result.agent} played {result.episodes} of "
+            f"{result.episodes_asked} episodes within {most} steps.",
+        )
+
+
+def kept(pairing: Pairing, directory: Path, tasks: Tasks) -> Evaluation | None:
+    """The result that a directory holds, if it is what this command would make; else None."""
+    if not (directory / "evaluation.json").exists():
+        return None
+    result = Evaluation.load(directory)
+    options = pairing.options
+    same = (
+        result.seed == pairing.seed
+        and result.episodes_asked == num_episodes(pairing.family, pairing.budget, options.episodes)
+        and bool(result.details.get("argmax")) == options.argmax
+        and same_tasks(result.tasks, tasks)
+    )
+    return result if same else None
+
+
+def same_tasks(ones: Tasks, others: Tasks) -> bool:
+    """Whether both hold the same tasks in the same order."""
+    if (ones.family, dict(ones.arguments), ones.split) != (
+        others.family,
+        dict(others.arguments),
+        others.split,
+    ):
+        return False
+    return len(ones) == len(others) and all(
+        torch.equal(array, others.arrays[name].cpu()) for name, array in ones.arrays.items()
+    )
