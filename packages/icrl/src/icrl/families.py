@@ -2,8 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import gymnasium
+import numpy as np
 import torch
 from gymnasium import Space
 from torch import Tensor
@@ -102,7 +105,9 @@ class TaskFamily(ABC):
         """Refuse fewer than one task, or more distinct tasks than a finite split has."""
         available = self.num_tasks.get(split)
         if num_tasks < 1 or (available is not None and num_tasks > available):
-            have = f"{available} distinct tasks" if available is not None else "as many as asked for"
+            have = (
+                f"{available} distinct tasks" if available is not None else "as many as asked for"
+            )
             raise TaskError(f"{num_tasks} tasks asked of {self.id} ({split}); it has {have}.")
 
 
@@ -142,4 +147,45 @@ class LearnerView(ABC):
 
         That is `learner_observation`, except in rows whose episode the last step ended: there the view of the
         ended episode's last state, from which a truncated episode is bootstrapped.
+        """
+
+
+class Playable(ABC):
+    """A family that also plays one task at a time, as a single Gymnasium environment."""
+
+    task_space: gymnasium.spaces.Dict
+    """One task: what `options={"task": ...}` may hold, and what `info["task"]` shows."""
+
+    @abstractmethod
+    def single_env(
+        self,
+        *,
+        split: str = "train",
+        episodes_per_task: int | None = None,
+        render_mode: str | None = None,
+    ) -> gymnasium.Env:
+        """An environment with the three resets of `icrl.single.TaskEnv`, which it should inherit."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode, from its opening so far, as it was recorded."""
+
+    observation: Tree
+    """[time + 1, *observation]: the opening, then what each action led to (the *outcome*)."""
+    action: Tree
+    """[time, *action]."""
+    reward: Tensor
+    """[time] float32."""
+
+
+class Rendered(ABC):
+    """A family that draws episodes for an onlooker, who sees the task too."""
+
+    @abstractmethod
+    def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
+        """The picture of an episode where it stands, [height, width, 3] uint8.
+
+        `task` is one row of `Tasks`, as `tasks.row(i)` and `info["task"]` give it. The picture depends on
+        nothing else, so that a recorded episode can be drawn.
         """
