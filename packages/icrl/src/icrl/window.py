@@ -21,7 +21,7 @@ class Window:
             import pygame
         except ImportError as error:
             raise UsageError(
-                "render_mode='human' needs pygame: pip install "icrl[render]". "
+                "render_mode='human' needs pygame: pip install 'icrl[render]'. "
                 "Or use render_mode='rgb_array'."
             ) from error
         self._pygame = pygame
