@@ -1,4 +1,4 @@
-"""Wrapped families: environments that a simulator steps on the CPU, behind the same TaskVectorEnv."""
+"""Wrapped families: simulators on the CPU, behind the same TaskVectorEnv."""
 
 from icrl.wrapped.adopted import AdoptedVectorEnv
 from icrl.wrapped.family import WrappedFamily

@@ -8,26 +8,26 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from gymnasium.vector.utils import iterate
 from torch import Tensor
 
+from icrl.devices import find_device
 from icrl.errors import AutoresetError, SpaceError, TaskError, UsageError
 from icrl.families import TaskFamily
-from icrl.spaces import stack, unstack
+from icrl.spaces import leaf_shape, leaf_spaces, stack, unstack
 from icrl.tasks import Tasks
 from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import numpy_dtype
 from icrl.wrapped.conversion import received_action
 from icrl.wrapped.texts import with_texts
-from icrl.spaces import leaf_shape, leaf_spaces
 
 
 class AdoptedVectorEnv(TaskVectorEnv):
     """A vector environment that already exists, whose row `i` plays task `i` of `tasks`.
 
-    | its autoreset | what happens                                                                             |
-    |---------------|------------------------------------------------------------------------------------------|
-    | SAME_STEP     | taken as it is: an ended episode's last observation is in `info["final_obs"]`            |
-    | DISABLED      | rows that ended are reset in the same step, with `options={"reset_mask": ...}`           |
-    | NEXT_STEP     | the same for Gymnasium's SyncVectorEnv and AsyncVectorEnv, which know that option; refused otherwise |
+    | its autoreset | what happens                                                           |
+    |---------------|------------------------------------------------------------------------|
+    | SAME_STEP     | taken as it is, with the last observations from `info["final_obs"]`    |
+    | DISABLED      | rows that ended are reset in the same step, by `options["reset_mask"]` |
+    | NEXT_STEP     | so are Gymnasium's own two, which know that option; refused otherwise  |
     """
 
     def __init__(
@@ -40,33 +40,35 @@ class AdoptedVectorEnv(TaskVectorEnv):
     ) -> None:
         """Adopt an environment.
 
-        Raises:
-            AutoresetError: for next-step autoreset that cannot be turned off: the step after an episode's end would
-                enter histories as a transition that never was.
-            SpaceError: if its spaces are not the family's.
-            TaskError: if there are not as many tasks as rows.
+        Raises: AutoresetError: for next-step autoreset that cannot be turned off: the step after an
+            episode's end would enter histories as a transition that never was. SpaceError: if its
+            spaces are not the family's. TaskError: if there are not as many tasks as rows.
         """
         self.closed = True  # until there is something to close
         family.check_tasks(tasks)
         if len(tasks) != env.num_envs:
             raise TaskError(
-                f"{len(tasks)} tasks for a vector environment of {env.num_envs} rows; give one for each."
+                f"{len(tasks)} tasks for a vector environment of {env.num_envs} rows; give one for "
+                "each."
             )
         for what in ("observation_space", "action_space"):
             theirs, ours = with_texts(getattr(env, f"single_{what}")), getattr(family, what)
             if theirs != ours:
                 raise SpaceError(
-                    f"the vector environment has the {what} {theirs}, its family {family.id} has {ours}."
+                    f"the vector environment has the {what} {theirs}, its family {family.id} has "
+                    f"{ours}."
                 )
         self._resets_itself = (
             env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP) is AutoresetMode.SAME_STEP
         )
         if not self._resets_itself and not _takes_reset_mask(env):
             raise AutoresetError(
-                f"{env} resets an ended episode in the step after its end, which returns a transition that never was. "
-                "Make it with autoreset_mode=AutoresetMode.SAME_STEP or DISABLED (`vector_kwargs` of gymnasium.make_vec)."
+                f"{env} resets an ended episode in the step after its end, which returns a "
+                "transition that never was. "
+                "Make it with autoreset_mode=AutoresetMode.SAME_STEP or DISABLED (`vector_kwargs` "
+                "of gymnasium.make_vec)."
             )
-        super().__init__(family, tasks, env.num_envs, torch.device(device))
+        super().__init__(family, tasks, env.num_envs, find_device(str(device)))
         self._env = env
         self._ready = False
         self.closed = False
@@ -91,7 +93,8 @@ class AdoptedVectorEnv(TaskVectorEnv):
             raise UsageError(f"{self.family.id}: call reset before the first step.")
         received_action(self.single_action_space, actions, self._action)
         values, reward, terminated, truncated, infos = self._env.step(self._received())
-        done = np.asarray(terminated) | np.asarray(truncated)
+        ended_by_itself = np.asarray(terminated, bool)
+        done = ended_by_itself | np.asarray(truncated, bool)
         observation = outcome = self._batch(values)
         ended = torch.tensor(done, device=self.device)
         if done.any() and self._resets_itself:
@@ -100,8 +103,8 @@ class AdoptedVectorEnv(TaskVectorEnv):
             values, _ = self._env.reset(options={"reset_mask": done})
             observation = where(ended, self._batch(values), outcome)
         flags = (
-            torch.tensor(np.asarray(flag, bool), device=self.device)
-            for flag in (terminated, truncated)
+            torch.tensor(flag, device=self.device)
+            for flag in (ended_by_itself, done & ~ended_by_itself)
         )
         rewards = torch.tensor(np.asarray(reward, np.float32), device=self.device)
         return observation, rewards, *flags, self._info(outcome, ended, infos)
@@ -139,7 +142,7 @@ class AdoptedVectorEnv(TaskVectorEnv):
         return info
 
     def _success(self, infos: dict[str, Any], done: np.ndarray) -> np.ndarray:
-        """Whether each row's transition reached success; an ended row's own info is `final_info`."""
+        """Whether each row's transition reached success; of an ended row, `final_info` says it."""
         final = infos.get("final_info", {})
         found = np.zeros(self.num_envs, bool)
         for name in ("success", "is_success"):
@@ -151,7 +154,9 @@ class AdoptedVectorEnv(TaskVectorEnv):
 
 
 def _takes_reset_mask(env: VectorEnv) -> bool:
-    """Whether ended rows can be reset by themselves: with autoreset disabled, and in Gymnasium's own two."""
+    """Whether ended rows can be reset by themselves: with autoreset disabled, and in Gymnasium's
+    own two.
+    """
     mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
     return mode is AutoresetMode.DISABLED or isinstance(
         env.unwrapped, SyncVectorEnv | AsyncVectorEnv

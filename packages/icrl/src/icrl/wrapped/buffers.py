@@ -1,4 +1,6 @@
-"""Buffers: what goes to the simulators of all rows and what comes back, as arrays over one block of memory."""
+"""Buffers: what goes to the simulators of all rows and what comes back, as arrays over one block of
+memory.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """What the arrays of `Buffers` are: enough for another process to lay them over the same memory."""
+    """What the arrays of `Buffers` are: enough for another process to lay them over the same
+    memory.
+    """
 
     observation_space: Space
     action_space: Space

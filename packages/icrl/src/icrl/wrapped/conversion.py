@@ -1,4 +1,6 @@
-"""Conversion at the simulator's boundary: values of a space into rows of arrays, and rows into values."""
+"""Conversion at the simulator's boundary: values of a space into rows of arrays, and rows into
+values.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -111,9 +113,9 @@ def row_reader(space: Space, buffer: Tree) -> Read:
 class RangeCheck:
     """Checks rows of a tree of arrays against what its space says of their values.
 
-    Codes must lie in their range, since tables are indexed with them, and nothing may be NaN. A float that
-    leaves the bounds of its Box is warned of once and passed on as it is: many environments declare bounds that are
-    only nearly true.
+    Codes must lie in their range, since tables are indexed with them, and nothing may be NaN. A
+    float that leaves the bounds of its Box is warned of once and passed on as it is: many
+    environments declare bounds that are only nearly true.
     """
 
     def __init__(self, space: Space, buffer: Tree, name: str) -> None:
@@ -157,26 +159,28 @@ class RangeCheck:
             self._warned = True
             where = f"[{path}]" if path else ""
             warnings.warn(
-                f"{self._name}: observation{where} has the value {wrong[0]}, outside of its space {space}. It is passed "
+                f"{self._name}: observation{where} has the value {wrong[0]}, outside of its space "
+                f"{space}. It is passed "
                 "on as it is; this is said once.",
                 stacklevel=2,
             )
 
 
 def received_action(space: Space, actions: Tree, buffer: Tree) -> None:
-    """Write actions, [envs, *action] torch or NumPy, into `buffer` as the environments are to receive them.
+    """Write actions, [envs, *action] torch or NumPy, into `buffer` as the environments are to
+    receive them.
 
     Continuous actions are clipped to the bounds of their Box (see `icrl.spaces.clipped`).
 
-    Raises:
-        SpaceError: for actions of another shape, or a code out of its range.
+    Raises: SpaceError: for actions of another shape, or a code out of its range.
     """
 
     def write(leaf: Space, values: Any, array: np.ndarray) -> None:
         given = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
         if given.shape != array.shape:
             raise SpaceError(
-                f"actions have the shape {given.shape}, expected {array.shape} for {leaf} in each row."
+                f"actions have the shape {given.shape}, expected {array.shape} for {leaf} in each "
+                "row."
             )
         if isinstance(leaf, spaces.Box):
             np.clip(given, leaf.low, leaf.high, out=array, casting="unsafe")

@@ -8,19 +8,20 @@ import numpy as np
 import torch
 
 from icrl.errors import SpaceError
-from icrl.families import TaskFamily
+from icrl.families import Playable, TaskFamily
 from icrl.spaces import leaf_spaces
 from icrl.tasks import Tasks
 from icrl.wrapped.texts import with_texts
 from icrl.wrapped.vector import WrappedVectorEnv
 
 
-class WrappedFamily(TaskFamily):
+class WrappedFamily(TaskFamily, Playable):
     """A family whose environments a simulator steps on the CPU.
 
-    A subclass says how to make an environment, how to put it into a task, and how tasks are drawn. Its constructor
-    ends with `self.read_environment()`, which makes one environment and takes the spaces and the horizon from it.
-    The family travels to worker processes by pickling, so it keeps no environment.
+    A subclass says how to make an environment, how to put it into a task, and how tasks are drawn.
+    Its constructor ends with `self.read_environment()`, which makes one environment and takes the
+    spaces and the horizon from it. It also sets `task_space`. The family travels to worker
+    processes, so it keeps no environment.
     """
 
     @abstractmethod
@@ -35,12 +36,12 @@ class WrappedFamily(TaskFamily):
         """
 
     def read_environment(self) -> None:
-        """Make one environment, and take the spaces, the horizon and whether success is reported from it.
+        """Make one environment, and take the spaces, the horizon and whether success is reported
+        from it.
 
         Success counts as reported if the first step's `info` has `success` or `is_success`.
 
-        Raises:
-            SpaceError: if a space has no tensor form.
+        Raises: SpaceError: if a space has no tensor form.
         """
         env = self.make_env()
         try:
@@ -78,10 +79,9 @@ class WrappedFamily(TaskFamily):
 
         Beyond what every family's `vector_env` takes:
 
-        Args:
-            workers: processes that step the environments; 0: this one; None: as many as there are cores if a step
-                of all environments is slow enough to be worth it. The results are the same.
-            render_mode: `"rgb_array"` if `render()` shall return frames.
+        Args: workers: processes that step the environments; 0: this one; None: as many as there are
+            cores if a step of all environments is slow enough to be worth it. The results are the
+            same. render_mode: `"rgb_array"` if `render()` shall return frames.
         """
         self.check_tasks(tasks)
         return WrappedVectorEnv(
@@ -94,9 +94,25 @@ class WrappedFamily(TaskFamily):
             render_mode=render_mode,
         )
 
+    def single_env(
+        self,
+        *,
+        split: str = "train",
+        episodes_per_task: int | None = None,
+        render_mode: str | None = None,
+    ) -> gymnasium.Env:
+        """One environment with the three resets of `TaskEnv`."""
+        from icrl.wrapped.single import WrappedEnv
+
+        return WrappedEnv(
+            self, split=split, episodes_per_task=episodes_per_task, render_mode=render_mode
+        )
+
 
 def _horizon(env: gymnasium.Env) -> int | None:
-    """The steps after which an episode is cut: the specification's, else the attribute that MiniGrid has."""
+    """The steps after which an episode is cut: the specification's, else the attribute that
+    MiniGrid has.
+    """
     stated = env.spec.max_episode_steps if env.spec is not None else None
     if stated is None:
         stated = getattr(env.unwrapped, "max_steps", None)

@@ -1,4 +1,6 @@
-"""Finding a Gymnasium environment by its id, also when the package that registers it was not imported yet."""
+"""Finding a Gymnasium environment by its id, also when the package that registers it was not
+imported yet.
+"""
 
 import difflib
 import importlib
@@ -25,6 +27,8 @@ class Provider:
     """What pip installs."""
 
 
+ROADS = ("highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-")
+ROBOTS = ("Fetch", "Hand", "Adroit", "PointMaze", "AntMaze", "FrankaKitchen")
 PROVIDERS = (
     Provider(("MiniGrid-", "BabyAI-"), "minigrid", "minigrid"),
     Provider(("ALE/",), "ale_py", "ale-py"),
@@ -33,20 +37,18 @@ PROVIDERS = (
     Provider(("Vizdoom",), "vizdoom.gymnasium_wrapper", "vizdoom"),
     Provider(("popgym-",), "popgym", "popgym"),
     Provider(("dm_control/",), "shimmy", "shimmy[dm-control]"),
-    Provider(("highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-"), "highway_env", "highway-env"),
-    Provider(("Fetch", "HandManipulate", "HandReach", "Adroit", "PointMaze", "AntMaze", "FrankaKitchen"),
-             "gymnasium_robotics", "gymnasium-robotics"),
+    Provider(ROADS, "highway_env", "highway-env"),
+    Provider(ROBOTS, "gymnasium_robotics", "gymnasium-robotics"),
     Provider(("Panda",), "panda_gym", "panda-gym"),
-    Provider(("procgen",), "procgen", "procgen"),
-)  # fmt: skip
+)
 
 
 def find_spec(id: str) -> EnvSpec:
-    """The specification of an id, after importing what registers it; `module:Id` imports that module first.
+    """The specification of an id, after importing what registers it; `module:Id` imports that
+    module first.
 
-    Raises:
-        UnknownFamilyError: with the nearest id.
-        MissingPackageError: with the pip line of the package that would bring the id.
+    Raises: UnknownFamilyError: with the nearest id. MissingPackageError: with the pip line of the
+        package that would bring the id.
     """
     module, _, name = id.rpartition(":")
     if module:
@@ -72,7 +74,7 @@ def make(
         ConfigError: if the environment does not take the arguments.
         MissingPackageError: if its simulator is not installed.
     """
-    rendering = {} if render_mode is None else {"render_mode": render_mode}
+    rendering: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
     try:
         if isinstance(spec.entry_point, str):
             load_env_creator(
@@ -94,10 +96,12 @@ def _import(module: str, id: str, distribution: str) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
             raise MissingPackageError(
-                f"{id!r} needs the module {module!r}, which fails to import: {error}. Install what it misses."
+                f"{id!r} needs the module {module!r}, which fails to import: {error}. Install what "
+                "it misses."
             ) from error
         raise MissingPackageError(
-            f"{id!r} comes with the module {module!r}, which is not installed. It comes with: pip install {distribution}"
+            f"{id!r} comes with the module {module!r}, which is not installed. It comes with: pip "
+            f"install {distribution}"
         ) from error
     quieten_simulators()
 

@@ -9,10 +9,11 @@ _seen: set[str] = set()
 
 
 def quieten_simulators() -> None:
-    """Send MuJoCo's warnings to the logger `icrl.mujoco`, each kind once, if MuJoCo has been imported.
+    """Send MuJoCo's warnings to the logger `icrl.mujoco`, each kind once, if MuJoCo has been
+    imported.
 
-    Without a handler MuJoCo writes them to a file `MUJOCO_LOG.TXT` in the current folder. A handler that somebody
-    else has set stays.
+    Without a handler MuJoCo writes them to a file `MUJOCO_LOG.TXT` in the current folder. A handler
+    that somebody else has set stays.
     """
     mujoco = sys.modules.get("mujoco")
     if mujoco is not None and mujoco.get_mju_user_warning() is None:

@@ -65,7 +65,7 @@ class Simulators:
                 ) from misfit
             buffers.reward[row] = reward
             buffers.terminated[row] = terminated
-            buffers.truncated[row] = truncated
+            buffers.truncated[row] = truncated and not terminated
             if success:
                 buffers.success[row] = bool(info.get("success", info.get("is_success", False)))
             if terminated or truncated:
@@ -104,13 +104,13 @@ class Simulators:
 
     def _error(self, row: int, when: str, misfit: Misfit) -> SpaceError:
         return SpaceError(
-            f"{self._family.id}, row {row}, {when}: {misfit}. The environment does not return what its observation "
-            "space says; wrap it so that the two agree."
+            f"{self._family.id}, row {row}, {when}: {misfit}. The environment does not return what "
+            "its observation space says; wrap it so that the two agree."
         )
 
 
 def step_seconds(family: "WrappedFamily", steps: int = 5) -> float:
-    """How long a step of one environment takes, from a few steps of one that is closed afterwards."""
+    """How long a step of one environment takes, measured on a few steps of a new one."""
     env = family.make_env()
     try:
         env.reset(seed=0)

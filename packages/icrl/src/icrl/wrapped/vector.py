@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from icrl.devices import find_device
 from icrl.errors import TaskError, UsageError
 from icrl.tasks import Tasks
 from icrl.trees import Tree, map_tree, where
@@ -24,7 +25,8 @@ class WrappedVectorEnv(TaskVectorEnv):
     """Gymnasium environments, one for each row, behind `TaskVectorEnv`.
 
     Continuous actions are clipped to the bounds of their Box before an environment receives them;
-    `icrl.spaces.clipped` says what it received. A float64 observation or action space becomes float32 in tensors.
+    `icrl.spaces.clipped` says what it received. A float64 observation or action space becomes
+    float32 in tensors.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class WrappedVectorEnv(TaskVectorEnv):
         num_envs = len(tasks) if num_envs is None else num_envs
         if num_envs < 1 or (episodes_per_task is not None and episodes_per_task < 1):
             raise TaskError(
-                f"num_envs={num_envs} and episodes_per_task={episodes_per_task}; both must be at least 1."
+                f"num_envs={num_envs} and episodes_per_task={episodes_per_task}; both must be at "
+                "least 1."
             )
-        super().__init__(family, tasks, num_envs, torch.device(device))
+        super().__init__(family, tasks, num_envs, find_device(str(device)))
         self.closed = True  # until there is something to close
         self.render_mode = render_mode
         self._pool = tasks
@@ -69,8 +72,8 @@ class WrappedVectorEnv(TaskVectorEnv):
     ) -> tuple[Tree, dict[str, Any]]:
         """Open an episode in every row; `seed` seeds the noise and the draws of tasks.
 
-        With `episodes_per_task`, a seed (and the first reset) draws every row's task afresh; a later reset without
-        one counts as the end of each row's episode.
+        With `episodes_per_task`, a seed (and the first reset) draws every row's task afresh; a
+        later reset without one counts as the end of each row's episode.
         """
         if seed is not None or self._draws is None:
             self._draws = np.random.default_rng(seed)
@@ -91,8 +94,8 @@ class WrappedVectorEnv(TaskVectorEnv):
     def step(self, actions: Tree) -> tuple[Tree, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every row.
 
-        Raises:
-            SpaceError: for actions of another shape or out of their range, and for observations that do not fit.
+        Raises: SpaceError: for actions of another shape or out of their range, and for observations
+            that do not fit.
         """
         if self._draws is None:
             raise UsageError(f"{self.family.id}: call reset before the first step.")

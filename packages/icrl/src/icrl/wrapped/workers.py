@@ -1,9 +1,11 @@
 """Workers: processes that step simulators in parallel, over memory that all of them share.
 
-A worker is a fresh interpreter, not a fork: it inherits no threads and no device, and does not run the caller's
-script again. Commands and answers go through a socket; actions and observations lie in shared memory.
+A worker is a fresh interpreter, not a fork: it inherits no threads and no device, and does not run
+the caller's script again. Commands and answers go through a socket; actions and observations lie in
+shared memory.
 """
 
+import itertools
 import mmap
 import os
 import socket
@@ -15,7 +17,7 @@ import weakref
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 
 from icrl.errors import PluginError
 from icrl.wrapped.buffers import Buffers, Layout
@@ -38,7 +40,7 @@ class WorkerSimulators:
         self._workers: list[tuple[subprocess.Popen, Connection]] = []
         self._close = weakref.finalize(self, _close, self._workers)
         bounds = [layout.num_envs * i // workers for i in range(workers + 1)]
-        for first, last in zip(bounds, bounds[1:], strict=False):
+        for first, last in itertools.pairwise(bounds):
             self._workers.append(_start(file))
             self._workers[-1][1].send_bytes(cloudpickle.dumps((family, layout, range(first, last))))
         os.close(file)
@@ -78,13 +80,16 @@ class WorkerSimulators:
 
     def _died(self, process: subprocess.Popen) -> PluginError:
         return PluginError(
-            f"{self._family_id}: a process that steps its environments ended with exit code {process.wait()}. "
+            f"{self._family_id}: a process that steps its environments ended with exit code "
+            f"{process.wait()}. "
             "Its last words stand above; workers=0 steps them in this process."
         )
 
 
 def serve(socket_descriptor: int, memory_descriptor: int) -> None:
-    """The life of a worker process: make the environments of its rows, then obey until the socket closes."""
+    """The life of a worker process: make the environments of its rows, then obey until the socket
+    closes.
+    """
     connection = Connection(socket_descriptor)
     simulators: Simulators | None = None
     try:

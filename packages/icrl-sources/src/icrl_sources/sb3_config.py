@@ -1,0 +1,79 @@
+"""Settings of the source `sb3`."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from icrl.config import Config
+from icrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from icrl.agent import Interface
+
+LONGEST_ROLLOUT = 128
+LARGEST_BATCH = 64
+ROLLOUTS = ("PPO", "TRPO", "RecurrentPPO", "MaskablePPO")
+"""On-policy algorithms whose default rollout of 128 or 2048 steps is longer than many a history."""
+REPLAY = ("DQN", "QRDQN", "SAC", "TD3", "DDPG", "TQC", "CrossQ")
+"""Off-policy algorithms, which reserve room for a million transitions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3Config(Config):
+    """Which learner is recorded, for how long, with which settings."""
+
+    algorithm: str = "PPO"
+    """Any algorithm of stable-baselines3 or sb3-contrib, by its name: PPO, A2C, DQN, TRPO, QR-DQN,
+    SAC, TD3, TQC, RecurrentPPO, ...
+    """
+    steps: int = 10_000
+    """Steps in each learning history."""
+    num_envs: int = 8
+    """Environments of one task that the learner learns in at once: each gives one history."""
+    policy: str | None = None
+    """The name of SB3's policy; unset: MlpPolicy, CnnPolicy or MultiInputPolicy, as the
+    observations are.
+    """
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The algorithm's own keywords: learning_rate, gamma, policy_kwargs, ... Those that are absent
+    have SB3's own defaults, except that a rollout is one episode long (at most 128 steps) in
+    minibatches of about 64, and that a replay buffer has room for the history.
+    """
+    normalize: bool = False
+    """Learn behind VecNormalize; recorded are the environment's own observations and rewards."""
+    learner_view: bool = True
+    """Let the learner see what the family's `LearnerView` shows (it is never recorded)."""
+
+    def adapted(self, interface: "Interface") -> Self:
+        """The settings with the rollout and the replay buffer fitted to the history.
+
+        Raises:
+            ConfigError: if there is nothing to record, or the algorithm needs action masks.
+        """
+        if self.steps < 1 or self.num_envs < 1:
+            raise ConfigError(
+                f"steps={self.steps} and num_envs={self.num_envs} must both be at least 1."
+            )
+        name = "".join(character for character in self.algorithm if character.isalnum()).lower()
+        if name == "maskableppo":
+            raise ConfigError(
+                "MaskablePPO needs action masks, which families do not give. PPO is the same "
+                "without them."
+            )
+        fitted: dict[str, Any] = {}
+        if name in (known.lower() for known in ROLLOUTS):
+            fitted = self._rollout(interface.max_episode_steps)
+        elif name in (known.lower() for known in REPLAY):
+            fitted = {"buffer_size": max(self.steps * self.num_envs, 1_000)}
+        return replace(self, settings=fitted | self.settings)
+
+    def _rollout(self, horizon: int | None) -> dict[str, Any]:
+        steps = self.settings.get(
+            "n_steps", min(horizon or LONGEST_ROLLOUT, LONGEST_ROLLOUT, self.steps)
+        )
+        transitions = max(steps * self.num_envs, 2)
+        batch = max(
+            size
+            for size in range(1, min(LARGEST_BATCH, transitions) + 1)
+            if transitions % size == 0
+        )
+        return {"n_steps": max(steps, 2 if self.num_envs == 1 else 1), "batch_size": max(batch, 2)}

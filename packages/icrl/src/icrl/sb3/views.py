@@ -1,0 +1,158 @@
+"""Views: spaces that Stable-Baselines3 refuses, as spaces that it takes, and values both ways.
+
+| of the environment                     | what a learner sees                                  |
+|----------------------------------------|------------------------------------------------------|
+| Discrete(n, start)                     | Discrete(n) from 0                                   |
+| MultiDiscrete, of any rank and start   | Box: each code one-hot, as SB3 itself shows it       |
+| MultiBinary                            | the same                                             |
+| Box of uint8, images from 36 pixels up | the same: SB3's convolutions take it                 |
+| Box, else                              | Box of float32, one axis                             |
+| Text                                   | Box: characters one-hot if short, else codes in 0..1 |
+| Dict and Tuple, also nested            | one flat Dict, keys `image`, `0`, `0/direction`      |
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import Space, spaces
+from stable_baselines3.common.preprocessing import is_image_space
+from torch import Tensor
+
+from icrl.errors import SpaceError
+from icrl.spaces import leaf_spaces
+from icrl.trees import Tree, leaves
+
+SMALLEST_IMAGE = 36
+"""SB3's convolutional network shrinks a smaller side to nothing."""
+MOST_ONE_HOT = 2048
+"""A text is shown as one-hot characters up to so many inputs."""
+
+Convert = Callable[[np.ndarray], np.ndarray]
+
+
+class ObservationView:
+    """What a learner sees of an observation space."""
+
+    def __init__(self, space: Space) -> None:
+        """Find the view of each leaf.
+
+        Raises:
+            SpaceError: for a space that has no fixed-size tensor form.
+        """
+        found = {path: _observation_leaf(leaf) for path, leaf in leaves(leaf_spaces(space))}
+        self._bare = "" in found
+        self._converts = {path: convert for path, (_, convert) in found.items()}
+        self._names = {
+            path: path.replace(".", "_") for path in found
+        }  # torch forbids dots in names of modules
+        named = {self._names[path]: leaf for path, (leaf, _) in found.items()}
+        self.space: Space = named[""] if self._bare else spaces.Dict(named)
+        """The space as SB3 gets it."""
+
+    def __call__(self, observation: Tree) -> np.ndarray | dict[str, np.ndarray]:
+        """Observations of many rows, a tree of tensors [envs, ...], as SB3 gets them."""
+        arrays = {
+            self._names[path]: self._converts[path](_array(leaf))
+            for path, leaf in leaves(observation)
+        }
+        return arrays[""] if self._bare else arrays
+
+    def rows(self, observation: Tree) -> list[Any]:
+        """The same, one value for each row."""
+        seen = self(observation)
+        if isinstance(seen, dict):
+            return [dict(zip(seen, row, strict=True)) for row in zip(*seen.values(), strict=True)]
+        return list(seen)
+
+
+class ActionView:
+    """The actions that a learner gives, and those of the environment."""
+
+    def __init__(self, space: Space) -> None:
+        """Find the view.
+
+        Raises:
+            SpaceError: for a space in which no SB3 algorithm acts.
+        """
+        self._start: Any = 0
+        self._original = space
+        if isinstance(space, spaces.Discrete):
+            self.space: Space = spaces.Discrete(int(space.n))
+            self._start = int(space.start)
+        elif isinstance(space, spaces.MultiDiscrete):
+            self.space = spaces.MultiDiscrete(space.nvec.reshape(-1))
+            self._start = space.start
+        elif isinstance(space, spaces.MultiBinary):
+            self.space = spaces.MultiBinary(int(np.prod(space.shape)))
+        elif isinstance(space, spaces.Box) and space.is_bounded() and space.dtype.kind == "f":
+            low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+            self.space = spaces.Box(low.reshape(-1), high.reshape(-1))
+        else:
+            raise SpaceError(
+                f"no Stable-Baselines3 algorithm acts in {space}. Served: Discrete, MultiDiscrete, "
+                "MultiBinary, and Box "
+                "of floats with finite bounds."
+            )
+
+    def received(self, actions: np.ndarray) -> np.ndarray:
+        """What the environments receive for SB3's actions, [envs, *action] in the layout of
+        `icrl.spaces`.
+
+        Continuous actions are clipped to the bounds of their Box.
+        """
+        shape = (len(actions), *(self._original.shape or ()))
+        if isinstance(self.space, spaces.Box):
+            clipped = np.clip(actions, self.space.low, self.space.high)
+            return clipped.astype(np.float32, copy=False).reshape(shape)
+        return np.asarray(actions, np.int64).reshape(shape) + self._start
+
+
+def _observation_leaf(space: Space) -> tuple[Space, Convert]:
+    if isinstance(space, spaces.Discrete):
+        start = int(space.start)
+        return spaces.Discrete(int(space.n)), lambda array: array - start
+    if isinstance(space, spaces.MultiDiscrete):
+        return _one_hot(space.nvec.reshape(-1), space.start.reshape(-1))
+    if isinstance(space, spaces.MultiBinary):
+        return spaces.MultiBinary(int(np.prod(space.shape))), lambda array: _flat(array).astype(
+            np.int8
+        )
+    if isinstance(space, spaces.Text):
+        return _text_leaf(space)
+    assert isinstance(space, spaces.Box)
+    if is_image_space(space) and min(sorted(space.shape)[-2:]) >= SMALLEST_IMAGE:
+        return space, lambda array: array
+    low, high = space.low.astype(np.float32).reshape(-1), space.high.astype(np.float32).reshape(-1)
+    return spaces.Box(low, high), lambda array: _flat(array).astype(np.float32, copy=False)
+
+
+def _text_leaf(space: spaces.Text) -> tuple[Space, Convert]:
+    codes = len(space.characters) + 1
+    if space.max_length * codes <= MOST_ONE_HOT:
+        return _one_hot(np.full(space.max_length, codes), 0)
+    scaled = spaces.Box(0.0, 1.0, (space.max_length,), np.float32)
+    return scaled, lambda array: (array / (codes - 1)).astype(np.float32)
+
+
+def _one_hot(sizes: np.ndarray, starts: Any) -> tuple[Space, Convert]:
+    """Codes one-hot, side by side. SB3 does the same to a MultiDiscrete, but miscounts it for its
+    recurrent networks.
+    """
+    columns = np.cumsum(sizes) - sizes - starts
+    width = int(sizes.sum())
+
+    def convert(array: np.ndarray) -> np.ndarray:
+        shown = np.zeros((len(array), width), np.float32)
+        np.put_along_axis(shown, _flat(array) + columns, 1.0, axis=1)
+        return shown
+
+    return spaces.Box(0.0, 1.0, (width,), np.float32), convert
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    return array.reshape(len(array), -1)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
