@@ -1,4 +1,4 @@
-"""What the tests of all packages share: `gpu` tests are skipped, and counted, where there is no CUDA device."""
+"""What all tests share: `gpu` tests are skipped, and counted, where there is no CUDA device."""
 
 import pytest
 

@@ -1,10 +1,10 @@
-"""The main job on several seeds, each with its own split of the goals: what `make demo` reaches, and whether it suffices.
+"""The main job on several seeds, each with its own split of the goals, against its gates.
 
     python benchmarks/demo_seeds.py --seeds 0 1 2
 
-Runs `icrl run ad icrl/DarkRoom-v0 --seed N --env.split_seed N` for each seed, one after another, and compares the returns on
-held-out goals with the gates below. Ends with 1 if one is missed. A run that already stands in `--out` is not repeated;
-its time is then what it took when it was made.
+Runs `icrl run ad icrl/DarkRoom-v0 --seed N --env.split_seed N` for each seed, one after another, and
+compares the returns on held-out goals with the gates below. Ends with 1 if one is missed. A run that
+already stands in `--out` is not repeated; its time is then what it took when it was made.
 """
 
 import argparse
@@ -38,9 +38,13 @@ MINUTES = 8.0
 
 def main() -> int:
     """Run the seeds, write `results/demo_seeds.json`, print each gate."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path("runs/demo-seeds"), help="where the runs lie")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/demo-seeds"), help="where the runs lie"
+    )
     options = parser.parse_args()
     runs = [run_of(seed, options.out / f"seed{seed}") for seed in options.seeds]
     gates = judged(runs)
@@ -55,22 +59,38 @@ def main() -> int:
         packages=("icrl-ad", "icrl-envs", "icrl-sources"),
     )
     for gate in gates:
-        print(f"{'reached' if gate['reached'] else 'MISSED '}  {gate['what']}: {gate['measured']}, {gate['asked']}")
+        print(
+            f"{'reached' if gate['reached'] else 'MISSED '}  {gate['what']}: {gate['measured']}, {gate['asked']}"
+        )
     print(path)
     return 0 if all(gate["reached"] for gate in gates) else 1
 
 
 def run_of(seed: int, directory: Path) -> dict[str, Any]:
     """Make the run of a seed, unless it stands, and read its figures."""
-    words = ["run", "ad", FAMILY, "--seed", str(seed), "--env.split_seed", str(seed), "--out", str(directory)]
+    words = [
+        "run",
+        "ad",
+        FAMILY,
+        "--seed",
+        str(seed),
+        "--env.split_seed",
+        str(seed),
+        "--out",
+        str(directory),
+    ]
     timing = directory / "timing.json"
     if not timing.exists():
         begun = directory.exists()
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "icrl", *words], check=True)
         elapsed = time.perf_counter() - start
-        timing.write_text(json.dumps({"seconds": None if begun else round(elapsed, 1)}), encoding="utf-8")
-    results = {path.name: Evaluation.load(path) for path in sorted((directory / "evaluation").iterdir())}
+        timing.write_text(
+            json.dumps({"seconds": None if begun else round(elapsed, 1)}), encoding="utf-8"
+        )
+    results = {
+        path.name: Evaluation.load(path) for path in sorted((directory / "evaluation").iterdir())
+    }
     solved = results["ad"].solved()
     return {
         "seed": seed,

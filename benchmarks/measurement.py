@@ -21,7 +21,9 @@ def hardware() -> dict[str, Any]:
     """The machine, as far as it explains a figure."""
     facts: dict[str, Any] = {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "load": round(os.getloadavg()[0], 1),
@@ -48,7 +50,7 @@ def seconds(work: Callable[[], object], *, repeats: int = 5) -> float:
 
 
 def write_result(name: str, measured: Mapping[str, Any], *, packages: Sequence[str] = ()) -> Path:
-    """Write `results/NAME.json`: what was measured, with the command, the machine and the versions."""
+    """Write `results/NAME.json`: what was measured, with command, machine and versions."""
     result = {
         "command": f"python {shlex.join(sys.argv)}",
         "hardware": hardware(),
