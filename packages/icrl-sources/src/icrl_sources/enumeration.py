@@ -1,4 +1,4 @@
-"""Enumeration: numbers the values of a finite space, so that a table can hold something for each."""
+"""Enumeration: numbers the values of a finite space, so that a table has a place for each."""
 
 import math
 

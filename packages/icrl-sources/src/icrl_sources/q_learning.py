@@ -52,8 +52,8 @@ class QLearningSource(Source):
         bytes_per_learner = 4 * self._cells.size * self._actions.size
         if bytes_per_learner * self.streams_per_task > TABLE_BYTES:
             raise SpaceError(
-                f"{family.id} has {self._cells.size:,} observations and {self._actions.size:,} actions: "
-                f"tables for {self.streams_per_task} learners of a task would take "
+                f"{family.id} has {self._cells.size:,} observations and {self._actions.size:,} "
+                f"actions: tables for {self.streams_per_task} learners of a task would take "
                 f"{bytes_per_learner * self.streams_per_task / 1e9:,.0f} GB. "
                 "Collect with --source sb3 instead, or with fewer --source.streams-per-task."
             )

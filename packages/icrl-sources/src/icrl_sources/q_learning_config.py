@@ -23,7 +23,7 @@ FRACTIONS = (
 class QLearningConfig(Config):
     """Settings of batched tabular Q-learning."""
 
-    streams_per_task: int = 60
+    streams_per_task: int = 20
     """Learners of each task, each with a history of its own."""
     steps: int | None = None
     """Steps of each history; default: 200 episodes of full length."""
@@ -77,8 +77,8 @@ class QLearningConfig(Config):
         horizon = interface.max_episode_steps
         if self.steps is None and horizon is None:
             raise ConfigError(
-                f"{interface.family} has no horizon from which the length of a history would follow. "
-                "Give --source.steps."
+                f"{interface.family} has no horizon from which the length of a history would "
+                "follow. Give --source.steps."
             )
         return replace(
             self,

@@ -53,7 +53,7 @@ class QLearners:
             visits = self._visits.view(-1, self._num_actions).index_select(0, rows)
             values = torch.add(values, visits.add_(1.0).rsqrt_(), alpha=self._visit_bonus)
         best = (values == values.amax(-1, keepdim=True)).cumsum(-1)
-        # One draw serves for both choices: given that it is at least epsilon, the rest of it is uniform again.
+        # One draw serves both choices: where it is at least epsilon, what remains is uniform again.
         rest = draw.sub(epsilon).div_(max(1.0 - epsilon, 1e-7)) if epsilon else draw
         which = rest.clamp_(0.0, BELOW_ONE).mul_(best[:, -1])
         action = (best <= which.unsqueeze(-1)).sum(-1)

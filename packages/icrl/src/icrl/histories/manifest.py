@@ -140,7 +140,7 @@ class Manifest:
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(
                 f"{path} is not the manifest of a history store: {error}. If its histories were "
-                "collected here, delete it and run the same `icrl collect` again: whole shards stay."
+                "collected here, delete it and run the same command again: whole shards stay."
             ) from error
 
     def optional_columns(self) -> dict[str, Column]:

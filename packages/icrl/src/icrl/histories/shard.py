@@ -126,8 +126,8 @@ class Shard:
             found = self.tensors.get(name, (None, ()))[:2]
             if found != form:
                 raise DamagedFileError(
-                    f"{self.path} does not belong to this store: its {name} is {found}, not {form}. "
-                    f"{REMEDY}"
+                    f"{self.path} does not belong to this store: its {name} is {found}, not "
+                    f"{form}. {REMEDY}"
                 )
 
     def verify(self) -> None:
@@ -144,7 +144,7 @@ class Shard:
             raise DamagedFileError(f"cannot read {self.path}: {reason}. {REMEDY}") from error
         if found != self.checksum:
             raise DamagedFileError(
-                f"{self.path} was altered: its checksum is not the one it was written with. {REMEDY}"
+                f"{self.path} was altered: its checksum is no longer as it was written. {REMEDY}"
             )
 
     def map(self) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from icrl.testing.families import FamilyContract
     from icrl.testing.policies import PolicyContract, random_trial
     from icrl.testing.two_cells import TwoCells
+    from icrl.testing.wandering import WanderingConfig, WanderingSource
 
 _HOMES = {
     "ACCELERATOR": "accelerator",
@@ -16,6 +17,8 @@ _HOMES = {
     "PolicyContract": "policies",
     "random_trial": "policies",
     "TwoCells": "two_cells",
+    "WanderingConfig": "wandering",
+    "WanderingSource": "wandering",
 }
 
 __all__ = [
@@ -23,6 +26,8 @@ __all__ = [
     "FamilyContract",
     "PolicyContract",
     "TwoCells",
+    "WanderingConfig",
+    "WanderingSource",
     "pretended_accelerator",
     "random_trial",
 ]
