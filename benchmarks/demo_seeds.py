@@ -2,9 +2,9 @@
 
     python benchmarks/demo_seeds.py --seeds 0 1 2
 
-Runs `icrl run ad icrl/DarkRoom-v0 --seed N --env.split_seed N` for each seed, one after another, and
-compares the returns on held-out goals with the gates below. Ends with 1 if one is missed. A run that
-already stands in `--out` is not repeated; its time is then what it took when it was made.
+Runs `icrl run ad icrl/DarkRoom-v0 --seed N --env.split_seed N` for each seed, one after another,
+and compares the returns on held-out goals with the gates below. Ends with 1 if one is missed. A run
+that already stands in `--out` is not repeated; its time is then what it took when it was made.
 """
 
 import argparse
@@ -59,9 +59,8 @@ def main() -> int:
         packages=("icrl-ad", "icrl-envs", "icrl-sources"),
     )
     for gate in gates:
-        print(
-            f"{'reached' if gate['reached'] else 'MISSED '}  {gate['what']}: {gate['measured']}, {gate['asked']}"
-        )
+        word = "reached" if gate["reached"] else "MISSED "
+        print(f"{word}  {gate['what']}: {gate['measured']}, {gate['asked']}")
     print(path)
     return 0 if all(gate["reached"] for gate in gates) else 1
 
