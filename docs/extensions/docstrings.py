@@ -8,7 +8,10 @@ RULE = re.compile(r"\s*\|[\s:|-]+\|\s*")
 SPAN = re.compile(
     r"``(?P<double>.+?)``|`(?P<code>[^`]+)`|(?<![\w*\\])\*(?P<stress>\w[^*\n]*)\*(?![\w*])"
 )
-BEFORE_NAPOLEON = 400
+BEFORE_NAPOLEON, AFTER_NAPOLEON = 400, 600
+ATTRIBUTES = ("attribute", "data", "property")
+COLON = "\ue000"
+"""Stands for a colon while napoleon looks: it takes what is before one for an attribute's type."""
 
 
 def cells(line: str) -> list[str]:
@@ -93,9 +96,17 @@ def translate(app: Any, what: str, name: str, obj: Any, options: Any, lines: lis
     module = getattr(obj, "__module__", None) or getattr(obj, "__name__", None) or name
     if str(module).split(".")[0].startswith("icrl") or name.startswith("icrl"):
         lines[:] = list(translated(lines))
+    if what in ATTRIBUTES:
+        lines[:] = [line.replace(":", COLON) for line in lines]
+
+
+def restore(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Put the colons back."""
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", translate, priority=BEFORE_NAPOLEON)
+    app.connect("autodoc-process-docstring", restore, priority=AFTER_NAPOLEON)
     return {"version": "1", "parallel_read_safe": True}

@@ -40,25 +40,32 @@ def literal(value: Any) -> str:
 
 
 def families() -> Iterator[str]:
-    """Every registered family with its datasheet and its keyword arguments."""
-    for name, provided in sorted(plugin_host().families.items()):
-        spec = provided.spec
-        family = load_entry_point(spec.entry_point)
-        yield f"## `{name}`\n"
-        yield f"{spec.summary}\n"
-        yield from tagged("Package", literal(provided.record.distribution))
-        yield from tagged("Paper", paper(spec.paper))
-        yield from tagged(
-            "Default source", literal(spec.default_source) if spec.default_source else ""
-        )
-        yield from tagged("Tags", ", ".join(spec.tags))
-        parameters = inspect.signature(family).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.default is not p.empty} | dict(
-            spec.arguments
-        )
-        keywords = ", ".join(f"`{key}={value!r}`" for key, value in defaults.items())
-        yield from tagged("Keywords and their defaults", keywords)
-        yield f"\n{inspect.getdoc(family) or ''}\n"
+    """Every registered family: a datasheet for each class, and the ids that it is known by."""
+    by_class: dict[str, list[Any]] = {}
+    for _, provided in sorted(plugin_host().families.items()):
+        by_class.setdefault(provided.spec.entry_point, []).append(provided)
+    for entry_point, variants in by_class.items():
+        family = load_entry_point(entry_point)
+        yield f"## {family.__name__}\n"
+        yield f"{inspect.getdoc(family)}\n"
+        for provided in sorted(variants, key=lambda each: len(each.spec.arguments)):
+            yield from variant(provided, family)
+
+
+def variant(provided: Any, family: type) -> Iterator[str]:
+    """One id of a family."""
+    spec = provided.spec
+    yield f"### `{spec.id}`\n"
+    yield f"{spec.summary}\n"
+    yield from tagged("Package", literal(provided.record.distribution))
+    yield from tagged("Paper", paper(spec.paper))
+    yield from tagged("Default source", literal(spec.default_source) if spec.default_source else "")
+    yield from tagged("Tags", ", ".join(spec.tags))
+    parameters = inspect.signature(family).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    keywords = (f"`{key}={value!r}`" for key, value in (defaults | dict(spec.arguments)).items())
+    yield from tagged("Keywords and their defaults", ", ".join(keywords))
+    yield ""
 
 
 def agents() -> Iterator[str]:

@@ -32,7 +32,13 @@ _GROUPS = {
     "evaluate": ("env",),
     "run": ("agent", "source", "env"),
 }
-_NEEDED = {"agent": "AGENT", "family": "FAMILY", "directories": "a DIR", "out": "--out DIR"}
+_NEEDED = {
+    "action": "info or verify",
+    "agent": "AGENT",
+    "family": "FAMILY",
+    "directories": "a DIR",
+    "out": "--out DIR",
+}
 _OPTIONAL = {("evaluate", "family"), ("run", "out")}
 
 
@@ -215,7 +221,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _add_json(report)
 
     store = command("store", "Show or verify a history store.")
-    store.add_argument("action", choices=("info", "verify"), help="what to do")
+    store.add_argument("action", nargs="?", choices=("info", "verify"), help="what to do")
     store.add_argument("directories", metavar="DIR", nargs="?", type=_one_path, help="the store")
     _add_json(store)
     return parser, commands
