@@ -11,6 +11,7 @@ from torch import Tensor
 
 from icrl.errors import AutoresetError
 from icrl.policy import Policy
+from icrl.spaces import clipped
 from icrl.timestep import TimeStep
 from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
@@ -68,6 +69,7 @@ def _play(policy: Policy, env: TaskVectorEnv, seed: int) -> Iterator[Transition]
     while True:
         with torch.no_grad():
             action, context = policy.act(timestep, context, generator)
+        action = clipped(env.single_action_space, action)  # what the environment receives
         observation, reward, terminated, truncated, info = env.step(action)
         following = TimeStep(
             observation=observation,
