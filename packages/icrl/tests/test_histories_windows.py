@@ -146,7 +146,9 @@ def test_four_steps_by_hand() -> None:
         }
         index = torch.arange(first - 1, first + 4).clamp(min=0)
         start = (torch.arange(first, first + 4) == 0).unsqueeze(0)
-        return timesteps(WindowRows(**{k: v[:, index] for k, v in columns.items()}, history_start=start))
+        return timesteps(
+            WindowRows(**{k: v[:, index] for k, v in columns.items()}, history_start=start)
+        )
 
     opening = window(0)
     assert opening.observation.tolist() == [[10, 11, 12, 20]]
@@ -302,7 +304,12 @@ def test_every_stream_phase_and_place_is_equally_likely(tmp_path: Path) -> None:
     )
     first = windows.timesteps.observation[:, 0]
     values, counts = first.unique(return_counts=True)
-    opening = [LIFE * stream + 4 * phase + 2 * place for stream in (0, 1) for phase in (0, 1, 2) for place in (0, 1)]
+    opening = [
+        LIFE * stream + 4 * phase + 2 * place
+        for stream in (0, 1)
+        for phase in (0, 1, 2)
+        for place in (0, 1)
+    ]
     assert values.tolist() == sorted(opening)
     deviation = ((counts - 750) ** 2 / 750).sum()
     assert deviation < 31.3  # chi-square with 11 degrees of freedom exceeds it once in a thousand

@@ -59,17 +59,16 @@ class ClaimedFile:
     def _locked(cls, path: Path, *, wait: bool) -> Self:
         while True:
             partial = path.with_name(f"{path.name}.partial")
-            descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+            file = cls(path, partial, os.open(partial, os.O_RDWR | os.O_CREAT, 0o666))
             try:
-                if not _lock(descriptor, wait):
-                    partial = _own_place(partial)
-                if _names(partial, descriptor):
-                    os.ftruncate(descriptor, 0)
-                    return cls(path, partial, descriptor)
+                if not _lock(file.descriptor, wait):
+                    file._partial = _own_place(partial)
             except BaseException:
-                os.close(descriptor)
+                file._close()
                 raise
-            os.close(descriptor)  # whoever had the lock has moved or removed the file meanwhile
+            if file._is_in_place():
+                return file._emptied()
+            file._close()  # whoever had the lock has moved or removed the file meanwhile
 
     def write(self, data: memoryview | bytes, offset: int) -> None:
         """Write all bytes of `data` at `offset`."""
@@ -108,6 +107,21 @@ class ClaimedFile:
     ) -> None:
         self.release()
 
+    def _emptied(self) -> Self:
+        try:
+            os.ftruncate(self.descriptor, 0)
+        except BaseException:
+            self.release()
+            raise
+        return self
+
+    def _is_in_place(self) -> bool:
+        """Whether the partial file's name still leads to the open file."""
+        try:
+            return os.path.samestat(os.stat(self._partial), os.fstat(self.descriptor))
+        except FileNotFoundError:
+            return False
+
     def _close(self) -> None:
         self._open = False
         os.close(self.descriptor)
@@ -138,11 +152,3 @@ def _own_place(partial: Path) -> Path:
     except FileNotFoundError:
         return partial
     return own
-
-
-def _names(path: Path, descriptor: int) -> bool:
-    """Whether `path` still names the open file."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

@@ -294,7 +294,10 @@ class ShardWriter:
 
 def _bytes(tensor: Tensor) -> memoryview:
     """The bytes of a tensor in memory."""
-    flat = tensor.contiguous().view(-1).view(torch.uint8)
+    whole = tensor.contiguous()
+    flat = whole.as_strided((whole.numel(),), (1,)).view(
+        torch.uint8
+    )  # one element may have any stride
     return flat.numpy().data if len(flat) else memoryview(b"")
 
 
