@@ -1,5 +1,6 @@
 """SB3Policy: a policy that Stable-Baselines3 trained, as an icrl policy."""
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ import numpy as np
 import torch
 from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -124,6 +124,8 @@ class SB3Policy(Policy[Hidden]):
         if self._normalization is not None:
             seen = self._normalization(seen)
         with _seeded(generator, self._model.device):
+            if self._model.use_sde:
+                self._model.policy.reset_noise(len(timestep.reward))
             actions, state = self._model.policy.predict(
                 seen,
                 tuple(part.numpy() for part in context) or None,
@@ -217,14 +219,16 @@ def _untrained(
 ) -> BaseAlgorithm:
     """A model with the saved architecture; it has no environment."""
     learner = algorithm(metadata["algorithm"])
-    small: dict[str, Any] = {"buffer_size": 1} if issubclass(learner, OffPolicyAlgorithm) else {}
+    known = inspect.signature(learner).parameters
+    # No room for replays, and nothing that would be read from an environment.
+    bare: dict[str, Any] = {"buffer_size": 1, "target_entropy": 0.0}
     model = learner(
         metadata["policy"],
         None,
         policy_kwargs=python_settings(json.loads(metadata["policy_kwargs"])),
         device=device,
         _init_setup_model=False,  # type: ignore[call-arg]
-        **small,
+        **{name: value for name, value in bare.items() if name in known},
     )
     model.use_sde = json.loads(metadata["use_sde"])
     model.observation_space, model.action_space = (

@@ -22,11 +22,13 @@ class Counter(gymnasium.Env):
         self.task, self.at, self.received = 0, 0, []
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Begin to count."""
         super().reset(seed=seed)
         self.at = 0
         return self._observation(0.0), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Count; the reward is the count."""
         assert action.dtype == np.float32 and self.action_space.contains(action)
         self.at += 1
         self.received.append(float(action[0]))
@@ -50,12 +52,15 @@ class CounterFamily(WrappedFamily):
         self.read_environment()
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
+        """The numbers from ten times the seed on."""
         first = seed * 10
         return Tasks(self.id, {}, split, {"number": torch.arange(first, first + num_tasks)})
 
     def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
+        """A counter."""
         return Counter(self.length, self.how)
 
     def reset_to(self, env: gymnasium.Env, task: dict[str, np.ndarray], seed: int | None) -> Any:
+        """Show the task's number."""
         env.unwrapped.task = int(task["number"])
         return env.reset(seed=seed)[0]
