@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from icrl.testing.accelerator import ACCELERATOR, pretended_accelerator
+    from icrl.testing.corridor import Corridor
     from icrl.testing.families import FamilyContract
     from icrl.testing.policies import PolicyContract, random_trial
     from icrl.testing.two_cells import TwoCells
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ACCELERATOR": "accelerator",
     "pretended_accelerator": "accelerator",
+    "Corridor": "corridor",
     "FamilyContract": "families",
     "PolicyContract": "policies",
     "random_trial": "policies",
@@ -23,6 +25,7 @@ _HOMES = {
 
 __all__ = [
     "ACCELERATOR",
+    "Corridor",
     "FamilyContract",
     "PolicyContract",
     "TwoCells",
