@@ -7,9 +7,10 @@ import sys
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from icrl.errors import DamagedFileError, StorageError
 from icrl.run import Run
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def rows(run: Run) -> list[dict[str, str]]:
@@ -133,7 +134,7 @@ def test_a_full_disk_while_logging_is_a_storage_error(tmp_path, monkeypatch):
         return real(path, mode, **keywords)
 
     monkeypatch.setattr(type(tmp_path), "open", full)
-    with pytest.raises(StorageError, match="cannot write .*: the disk is full"):
+    with pytest.raises(StorageError, match=r"cannot write .*: the disk is full"):
         run.log(6, {"loss": 1.0})
 
 
@@ -147,7 +148,9 @@ def test_each_purpose_has_a_generator_of_its_own(tmp_path):
     draws = {purpose: torch.rand(7, generator=run.generator(purpose)) for purpose in ("a", "b")}
     assert not torch.equal(draws["a"], draws["b"])
     assert torch.equal(draws["a"], torch.rand(7, generator=Run(tmp_path, seed=3).generator("a")))
-    assert not torch.equal(draws["a"], torch.rand(7, generator=Run(tmp_path, seed=4).generator("a")))
+    assert not torch.equal(
+        draws["a"], torch.rand(7, generator=Run(tmp_path, seed=4).generator("a"))
+    )
 
 
 def test_progress_on_no_terminal_is_a_line_with_rate_time_and_figures(tmp_path, capsys):

@@ -87,24 +87,37 @@ class Comparison:
 
     def result(self, name: str, make: Callable[[], Evaluation | None]) -> Path | None:
         """The directory of a result; made if it is missing or was made otherwise."""
+        pairing = self.pairing
         path = self.directory / "evaluation" / name
-        if kept(self.pairing, path, self.tasks) is None:
+        if name == SOURCE:
+            found = kept(pairing, path, self.source_tasks, None)
+        else:
+            episodes = num_episodes(pairing.family, pairing.budget, pairing.options.episodes)
+            found = kept(pairing, path, self.tasks, episodes)
+        if found is None:
             made = make()
             if made is None:
                 return None
             made.save(path)
         return path
 
+    @property
+    def source_tasks(self) -> Tasks:
+        """The tasks on which the source learns afresh: not more than it can in the time."""
+        return self.tasks if self.pairing.budget == "full" else self.tasks[:MOST_SOURCE_TASKS]
+
     def source(self) -> Evaluation | None:
         """The source, run afresh on the held-out tasks."""
         found = self._source()
         if found is None:
             return None
-        most = len(self.tasks) if self.pairing.budget == "full" else MOST_SOURCE_TASKS
-        if len(self.tasks) > most:
-            say(self.pairing.options, f"The source learns {most} of the {len(self.tasks)} tasks.")
-        directory = self.directory / "companions" / SOURCE
-        store = collected(self.pairing, *found, self.tasks[:most], directory)
+        tasks = self.source_tasks
+        if len(tasks) < len(self.tasks):
+            say(
+                self.pairing.options,
+                f"The source learns {len(tasks)} of the {len(self.tasks)} tasks.",
+            )
+        store = collected(self.pairing, *found, tasks, self.directory / "companions" / SOURCE)
         return evaluation.source(
             store, self.pairing.family, command=shlex.join(["icrl", *self.pairing.options.argv])
         )

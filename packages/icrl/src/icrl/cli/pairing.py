@@ -10,7 +10,7 @@ from icrl.cli.output import say
 from icrl.cli.settings import completed, configs, default_source, family_arguments
 from icrl.config import Config
 from icrl.errors import SpaceError, UsageError
-from icrl.plugins import AgentSpec, Provided, SourceSpec, make_family
+from icrl.plugins import AgentSpec, Provided, SourceSpec, make_family, plugin_host
 from icrl.plugins.lookup import provided
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ def _source(options: Options, agent: Provided[AgentSpec] | None) -> Provided[Sou
         return provided("sources", options.source)
     if options.histories is not None or not (learns or beside):
         return None
-    return provided("sources", default_source(options.family))
+    default = default_source(options.family)
+    if not learns and default not in plugin_host().sources:
+        say(options, f"source is left out of the comparison: {default} is not installed.")
+        return None
+    return provided("sources", default)
 
 
 def _say_adapted(

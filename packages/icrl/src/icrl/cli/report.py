@@ -1,20 +1,42 @@
 """`icrl report`: a page, pictures and a table of one or more results."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icrl.cli.options import Options
-from icrl.cli.output import say
+from icrl.cli.output import print_table, say
 from icrl.errors import UsageError
+
+if TYPE_CHECKING:
+    from icrl.report import Summary
 
 
 def main(options: Options) -> None:
     """Write the report, and show its table."""
-    from icrl.report import write_report
-
     assert options.out is not None
     results = [path for directory in options.directories for path in results_in(directory)]
-    write_report(results, options.out)
-    say(options, f"The report is {options.out / 'index.html'}.")
+    show(options, results, options.out)
+
+
+def show(options: Options, results: Sequence[Path], out: Path) -> None:
+    """Write the report of results, and print its table or, with `--json`, its figures."""
+    from icrl.report import write_report
+
+    rows = write_report(results, out)
+    if options.json:
+        print(json.dumps([row.to_json() for row in rows], indent=2))
+    else:
+        print_summaries(rows)
+    say(options, f"The report is {out / 'index.html'}")
+
+
+def print_summaries(rows: "Sequence[Summary]") -> None:
+    """Print the table of a report."""
+    from icrl.report import cells, columns
+
+    print_table("", columns(rows), [cells(row) for row in rows])
 
 
 def results_in(directory: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from functools import cache
 from pathlib import Path
 
 from icrl.cli.options import Options
-from icrl.cli.output import say
 from icrl.cli.pairing import Pairing, resolve
 
 
@@ -16,7 +15,6 @@ def main(options: Options) -> None:
     from icrl.cli.record import RunRecord
     from icrl.cli.report import show
     from icrl.cli.stages import check_learners, histories, trained
-    from icrl.report import write_report
 
     out = options.out or default_directory(pairing)
     check_learners(pairing)
@@ -25,9 +23,7 @@ def main(options: Options) -> None:
     store = cache(lambda: histories(pairing, out / "histories"))
     agent = trained(pairing, pairing.agent, pairing.agent_config, out / "agent", store)
     results = Comparison.of(pairing, out, store).results(agent)
-    write_report(results, out / "report")
-    show(options, results)
-    say(options, f"The report is {out / 'report' / 'index.html'}.")
+    show(options, results, out / "report")
 
 
 def default_directory(pairing: Pairing) -> Path:

@@ -4,7 +4,7 @@ import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,7 +18,7 @@ from icrl.evaluation import Evaluation, evaluate
 from icrl.files import write_json
 from icrl.histories import HistoryStore, collect
 from icrl.plugins import AgentSpec, Provided, SourceSpec, blamed, load_entry_point
-from icrl.run import Run
+from icrl.run import Budget, Run
 from icrl.source import Source
 from icrl.tasks import Tasks
 from icrl.training_view import training_view
@@ -33,7 +33,7 @@ def run_in(pairing: Pairing, directory: Path) -> Run:
     return Run(
         directory=directory,
         seed=pairing.seed,
-        budget=pairing.budget,
+        budget=cast(Budget, pairing.budget),
         quiet=options.quiet,
         num_tasks=options.num_tasks,
     )
@@ -209,16 +209,24 @@ def say_cut(pairing: Pairing, result: Evaluation) -> None:
         )
 
 
-def kept(pairing: Pairing, directory: Path, tasks: Tasks) -> Evaluation | None:
-    """The result that a directory holds, if it is what this command would make; else None."""
+def kept(
+    pairing: Pairing, directory: Path, tasks: Tasks, episodes: int | None
+) -> Evaluation | None:
+    """The result that a directory holds, if it is what this command would make; else None.
+
+    Args:
+        pairing: whose seed and way of acting it needs.
+        directory: where the result is.
+        tasks: what it needs to be played on.
+        episodes: how many of them were asked for; None: as many as there are.
+    """
     if not (directory / "evaluation.json").exists():
         return None
     result = Evaluation.load(directory)
-    options = pairing.options
     same = (
         result.seed == pairing.seed
-        and result.episodes_asked == num_episodes(pairing.family, pairing.budget, options.episodes)
-        and bool(result.details.get("argmax")) == options.argmax
+        and episodes in (None, result.episodes_asked)
+        and bool(result.details.get("argmax")) == (pairing.options.argmax and episodes is not None)
         and same_tasks(result.tasks, tasks)
     )
     return result if same else None

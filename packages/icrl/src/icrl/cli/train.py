@@ -12,17 +12,18 @@ def main(options: Options) -> None:
     from icrl.cli.record import RunRecord
     from icrl.cli.stages import check_learners, histories, trained
 
-    assert options.out is not None and pairing.agent is not None
+    out = options.out
+    assert out is not None and pairing.agent is not None
     check_learners(pairing)
-    RunRecord.of(pairing).claim(options.out)
+    RunRecord.of(pairing).claim(out)
     trained(
         pairing,
         pairing.agent,
         pairing.agent_config,
-        options.out / "agent",
-        lambda: histories(pairing, options.out / "histories"),
+        out / "agent",
+        lambda: histories(pairing, out / "histories"),
     )
     say(
         options,
-        f"The agent is in {options.out / 'agent'}. Next: icrl evaluate {options.out} --out DIR",
+        f"The agent is in {out / 'agent'}. Next: icrl evaluate {out} --out DIR",
     )
