@@ -119,9 +119,10 @@ class DistillationConfig(Config):
         for name in ("opening_share", "warmup", "last_part"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
-        if self.width % self.heads:
+        if self.width % (2 * self.heads):
             raise ConfigError(
-                f"width is {self.width} and heads is {self.heads}; the width must be a multiple of the heads."
+                f"width is {self.width} and heads is {self.heads}; the width must be an even multiple "
+                f"of the heads: {2 * self.heads}, {4 * self.heads}, ..."
             )
 
 

@@ -47,10 +47,8 @@ class SpaceEncoder(nn.Module):
 
     def forward(self, tree: Tree) -> Tensor:
         """A tree of tensors [..., *leaf shape] -> [..., width], for any leading axes."""
-        tensors = [tensor for _, tensor in leaves(tree)]
-        return torch.stack(
-            [part(tensor) for part, tensor in zip(self.parts, tensors, strict=True)]
-        ).sum(0)
+        encoded = [part(tensor) for part, (_, tensor) in zip(self.parts, leaves(tree), strict=True)]
+        return encoded[0] if len(encoded) == 1 else torch.stack(encoded).sum(0)
 
     def observe(self, tree: Tree) -> None:
         """Take values into the running statistics: for training alone, and before the forward pass."""
