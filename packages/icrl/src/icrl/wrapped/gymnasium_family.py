@@ -15,6 +15,7 @@ from icrl.spaces import unstack
 from icrl.tasks import Tasks
 from icrl.wrapped.family import WrappedFamily
 from icrl.wrapped.ids import find_spec, make
+from icrl.wrapped.quiet import quieten_display
 
 SEEDS = 2**31 - 1
 """Seeds that every simulator takes are below this."""
@@ -85,6 +86,7 @@ class GymnasiumFamily(WrappedFamily, Rendered):
         Raises:
             UsageError: if the environment cannot draw itself here.
         """
+        quieten_display()
         try:
             env = self.make_env("rgb_array")
             try:

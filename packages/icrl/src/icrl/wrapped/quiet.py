@@ -1,6 +1,7 @@
 """Simulators that litter or print are made to log instead."""
 
 import logging
+import os
 import re
 import sys
 
@@ -18,6 +19,13 @@ def quieten_simulators() -> None:
     mujoco = sys.modules.get("mujoco")
     if mujoco is not None and mujoco.get_mju_user_warning() is None:
         mujoco.set_mju_user_warning(_log_warning)
+
+
+def quieten_display() -> None:
+    """Let pygame draw into memory where there is no display: it complains on stderr otherwise."""
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not any(map(os.environ.get, displays)):
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def _log_warning(message: str) -> None:
