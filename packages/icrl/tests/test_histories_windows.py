@@ -93,17 +93,22 @@ def as_acted(kept: list[Row]) -> list[tuple]:
     return steps
 
 
-def kept_histories(rows: list[Row], every: int, part: tuple[float, float]) -> list[list[Row]]:
+def kept_histories(rows: list[Row], every: int) -> list[list[Row]]:
     """What sub-sampling may keep of a stream, by phase."""
-    episodes: list[list[tuple[int, Row]]] = [[]]
-    for step, row in enumerate(rows):
-        episodes[-1].append((step, row))
+    episodes: list[list[Row]] = [[]]
+    for row in rows:
+        episodes[-1].append(row)
         if row.ended:
             episodes.append([])
-    low, high = (round(fraction * len(rows)) for fraction in part)
-    inside = [episode for episode in episodes if episode and low <= episode[-1][0] < high]
-    phases = range(min(every, len(inside)))
-    return [[row for episode in inside[phase::every] for _, row in episode] for phase in phases]
+    episodes = [episode for episode in episodes if episode]
+    phases = range(min(every, len(episodes)))
+    return [[row for episode in episodes[phase::every] for row in episode] for phase in phases]
+
+
+def part_of(history: list, part: tuple[float, float]) -> tuple[int, int]:
+    """The places where a part of a history begins and ends; it holds one step at least."""
+    low = min(round(part[0] * len(history)), len(history) - 1)
+    return low, max(round(part[1] * len(history)), low + 1)
 
 
 def as_tuples(windows: Windows, index: int) -> list[tuple]:
@@ -260,12 +265,7 @@ def test_windows_are_slices_of_what_acting_through_a_kept_history_gives(
 ) -> None:
     store = store_of(tmp_path_factory.mktemp("store") / "store", shards)
     streams = [rows for shard in shards for rows in shard]
-    kept = [kept_histories(rows, every, (low, high)) for rows in streams]
-    sampling = {"every": every, "part": (low, high), "from_start": from_start}
-    if not any(kept):
-        with pytest.raises(ConfigError, match="no episode closes in the part"):
-            store.windows(1, 1, generator=torch.Generator(), device=CPU, **sampling)
-        return
+    kept = [kept_histories(rows, every) for rows in streams]
     windows = store.windows(
         13,
         length,
@@ -273,7 +273,9 @@ def test_windows_are_slices_of_what_acting_through_a_kept_history_gives(
         device=CPU,
         resident=resident,
         columns=("reward", "truncated"),
-        **sampling,
+        every=every,
+        part=(low, high),
+        from_start=from_start,
     )
     assert windows.timesteps.observation.shape == (13, length)
     for index in range(13):
@@ -287,8 +289,10 @@ def test_windows_are_slices_of_what_acting_through_a_kept_history_gives(
         ]
         assert len(places) == 1, "each row names itself, so a window fits in one place"
         ((history, first),) = places
-        assert len(window) == min(length, len(history))
-        assert from_start < 1.0 or first == 0
+        begin, end = part_of(history, (low, high))
+        assert len(window) == min(length, end - begin)
+        assert begin <= first <= end - len(window)
+        assert from_start < 1.0 or first == begin
         followed = [row.reward for row in streams[windows.stream[index]]]
         observed = [step[0] for step in window]
         rewards = windows.columns["reward"][index, : len(window)].tolist()
@@ -315,13 +319,15 @@ def test_every_stream_phase_and_place_is_equally_likely(tmp_path: Path) -> None:
     assert deviation < 31.3  # chi-square with 11 degrees of freedom exceeds it once in a thousand
 
 
-def test_a_part_without_a_closing_episode_in_one_stream_leaves_the_other_streams(
-    tmp_path: Path,
-) -> None:
-    long, short = scripted(0, [(11, True)], 11), scripted(1, [(1, True)] * 11, 11)
-    store = store_of(tmp_path / "store", [[long, short]])
-    windows = store.windows(20, 2, generator=torch.Generator(), device=CPU, part=(0.0, 0.5))
-    assert windows.stream.unique().tolist() == [1]
+def test_the_last_part_keeps_the_true_row_before_it(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", [[scripted(0, [(2, True)] * 5, 10)]])
+    windows = store.windows(
+        7, 11, generator=torch.Generator(), device=CPU, every=2, part=(0.5, 1.0)
+    )
+    assert windows.mask.sum(1).unique().tolist() == [2, 3]  # of 4 and of 6 kept rows
+    opening = windows.timesteps.map(lambda tensor: tensor[:, 0])
+    assert opening.observation.unique().tolist() == [10, 12]
+    assert (opening.reward > 0).all()
 
 
 def test_equal_generators_give_equal_windows_however_the_store_is_held(tmp_path: Path) -> None:

@@ -70,9 +70,8 @@ class KeptEpisodes:
     """The episodes that sub-sampling keeps, as *kept histories*: what remains of a stream for one
     phase.
 
-    Of each stream, the episodes that close in the part of it that is asked for are numbered from 0;
-    the kept history of phase `p` consists of the episodes `p`, `p + every`, `p + 2 every`, ...
-    Episodes stay whole and in order, and the kept histories of a stream share no episode.
+    The kept history of phase `p` consists of the episodes `p`, `p + every`, `p + 2 every`, ... of
+    its stream. Episodes stay whole and in order, and each is in just one kept history.
     """
 
     start: Tensor
@@ -85,44 +84,34 @@ class KeptEpisodes:
     """[histories] int64: how many kept rows stand before each kept history."""
     history_length: Tensor
     """[histories] int64: the rows of each kept history."""
-    stream: Tensor
-    """[streams] int64: the streams that keep anything."""
     first_history: Tensor
-    """[streams] int64: the number of the first kept history of each of them."""
+    """[streams] int64: the number of the first kept history of each stream."""
     num_histories: Tensor
-    """[streams] int64: how many kept histories each of them has: `every`, or fewer where it is
-    short.
-    """
+    """[streams] int64: how many kept histories each has: `every`, or fewer where it is short."""
 
     @classmethod
-    def of(cls, episodes: Episodes, *, every: int, part: tuple[float, float]) -> Self:
-        """Keep every `every`-th of the episodes that close in a part of each stream's steps."""
-        steps = episodes.steps[episodes.stream]
-        last_step = episodes.first_step + episodes.length - 1
-        low, high = ((fraction * steps.double()).round().long() for fraction in part)
-        inside = ((last_step >= low) & (last_step < high)).nonzero().squeeze(-1)
-        stream, of_stream = episodes.stream[inside].unique_consecutive(return_inverse=True)
-        per_stream = of_stream.bincount(minlength=len(stream))
-        number = torch.arange(len(inside)) - (per_stream.cumsum(0) - per_stream)[of_stream]
+    def of(cls, episodes: Episodes, *, every: int) -> Self:
+        """Keep every `every`-th episode of each stream, in every phase."""
+        per_stream = episodes.stream.bincount(minlength=len(episodes.steps))
+        before = (per_stream.cumsum(0) - per_stream)[episodes.stream]
+        number = torch.arange(len(episodes.stream)) - before
 
         num_histories = per_stream.clamp(max=every)
         first_history = num_histories.cumsum(0) - num_histories
-        history = first_history[of_stream] + number % every
+        history = first_history[episodes.stream] + number % every
         order = history.argsort(stable=True)
-        kept = inside[order]
-        length = episodes.length[kept]
+        length = episodes.length[order]
         begin = torch.cat([length.new_zeros(1), length.cumsum(0)])
         total = int(num_histories.sum())
         history_length = torch.zeros(total, dtype=torch.int64).scatter_add_(
             0, history[order], length
         )
         return cls(
-            start=episodes.start[kept],
+            start=episodes.start[order],
             begin=begin,
-            outcome=episodes.outcome[kept],
+            outcome=episodes.outcome[order],
             history_begin=history_length.cumsum(0) - history_length,
             history_length=history_length,
-            stream=stream,
             first_history=first_history,
             num_histories=num_histories,
         )

@@ -247,25 +247,21 @@ class HistoryStore:
         Args:
             device: where the windows are to be.
             every: keep every so many episodes, from a phase drawn for each window.
-            part: keep the episodes that close between these fractions of each history's steps;
-                (0.9, 1.0) is the last, expert tenth.
-            from_start: probability that a window begins at its history's start, as an empty context
-                does.
+            part: windows lie between these fractions of what is kept of a history; (0.9, 1.0) is
+                the last, expert tenth. What stands before a window stays what was before it.
+            from_start: probability that a window begins where the part does: at the history's
+                start, with nothing before it, unless the part begins later.
             columns: further columns of the row that follows each timestep: optional ones by their
                 names, or `reward`, `terminated`, `truncated`.
             resident: whether to hold the columns on the device; default: up to 1 GiB of shards.
 
         Raises:
-            ConfigError: for values out of range, columns that are not there, or if nothing is left.
-            DamagedFileError: if a shard was altered.
+            ConfigError: for values out of range, columns that are not there, or a store without a
+            shard. DamagedFileError: if a shard was altered.
         """
         layout = self.layout
         self._check_sampling(layout, every, part, from_start, columns)
-        kept = KeptEpisodes.of(self.episodes(), every=every, part=part)
-        if not len(kept.start):
-            raise ConfigError(
-                f"no episode closes in the part {part} of the histories in {self.directory}."
-            )
+        kept = KeptEpisodes.of(self.episodes(), every=every)
         if resident is None:
             resident = sum(shard.num_bytes for shard in self.shards) <= RESIDENT_BYTES
         names = {column.name for column in map(layout.named, columns)}
@@ -277,7 +273,7 @@ class HistoryStore:
             layout, [self.shard_tensors(shard.number) for shard in self.shards], needed, device
         )
         return WindowSampler(
-            layout, rows, kept, from_start=from_start, columns=columns, device=device
+            layout, rows, kept, part=part, from_start=from_start, columns=columns, device=device
         )
 
     def windows(

@@ -82,9 +82,9 @@ def timesteps(rows: WindowRows) -> TimeStep:
 class WindowSampler:
     """Samples windows of one store, prepared once for one way of sampling.
 
-    Every stream is equally likely, and of a stream every phase of `every`; within the kept history
-    that this chooses, every place where a whole window fits is equally likely (a history shorter
-    than the window is taken whole, and the mask says where it ends).
+    Every stream is equally likely, and of a stream every phase of `every`. Within the part asked
+    for of the kept history that this chooses, every place where a whole window fits is equally
+    likely; a part shorter than the window is taken whole, and the mask says where it ends.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class WindowSampler:
         rows: Rows,
         kept: KeptEpisodes,
         *,
+        part: tuple[float, float],
         from_start: float,
         columns: Sequence[str],
         device: torch.device,
@@ -100,21 +101,18 @@ class WindowSampler:
         self._layout = layout
         self._rows = rows
         self._kept = kept.to(device)
+        self._part = part
         self._from_start = from_start
         self._columns = {name: layout.named(name) for name in columns}
         self._device = device
 
     def windows(self, num_windows: int, length: int, *, generator: torch.Generator) -> Windows:
         """Sample windows [num_windows, length]; equal generator states give equal windows."""
-        stream, history, first = self._places(num_windows, length, generator)
+        stream, history, first, end = self._places(num_windows, length, generator)
         kept = self._kept
-        history_length = kept.history_length[history].unsqueeze(1)
-        place = first.unsqueeze(1) + torch.arange(
-            -1, length, device=self._device
-        )  # [batch, 1 + time]
-        kept_row = kept.history_begin[history].unsqueeze(1) + place.clamp(min=0).minimum(
-            history_length - 1
-        )
+        place = first.unsqueeze(1) + torch.arange(-1, length, device=self._device)
+        inside = place.clamp(min=0).minimum(end.unsqueeze(1) - 1)  # [batch, 1 + time]
+        kept_row = kept.history_begin[history].unsqueeze(1) + inside
         episode = torch.searchsorted(kept.begin, kept_row, right=True) - 1
         row = kept.start[episode] + kept_row - kept.begin[episode]
         found = self._rows.gather(row, kept.outcome[episode])
@@ -135,24 +133,26 @@ class WindowSampler:
         return Windows(
             timesteps=timesteps(rows),
             action=map_tree(lambda tensor: tensor[:, 1:], action),
-            mask=place[:, 1:] < history_length,
+            mask=place[:, 1:] < end.unsqueeze(1),
             stream=stream,
             columns={name: found[column.name][:, 1:] for name, column in self._columns.items()},
         )
 
     def _places(
         self, num_windows: int, length: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The stream, the kept history and the place of the first step of each window, [batch]
-        each.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of each window [batch]: its stream, its kept history, the place of its first step there,
+        and the place where the part of the history ends.
         """
         kept = self._kept
         draws = torch.rand(
             4, num_windows, dtype=torch.float64, generator=generator, device=generator.device
-        )
-        draws = draws.to(self._device)
-        stream = (draws[0] * len(kept.stream)).long()
+        ).to(self._device)
+        stream = (draws[0] * len(kept.first_history)).long()
         history = kept.first_history[stream] + (draws[1] * kept.num_histories[stream]).long()
-        room = (kept.history_length[history] - length).clamp(min=0) + 1
-        first = (draws[2] * room).long().masked_fill(draws[3] < self._from_start, 0)
-        return kept.stream[stream], history, first
+        rows = kept.history_length[history]
+        low = (rows * self._part[0]).round().long().minimum(rows - 1)
+        high = (rows * self._part[1]).round().long().maximum(low + 1)
+        room = (high - low - length).clamp(min=0) + 1
+        offset = (draws[2] * room).long().masked_fill(draws[3] < self._from_start, 0)
+        return stream, history, low + offset, high
