@@ -1,6 +1,7 @@
 """WrappedFamily: a family whose environments are Gymnasium environments, stepped on the CPU."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,7 @@ from icrl.errors import SpaceError
 from icrl.families import Playable, TaskFamily
 from icrl.spaces import leaf_spaces
 from icrl.tasks import Tasks
+from icrl.wrapped.simulators import step_seconds
 from icrl.wrapped.texts import with_texts
 from icrl.wrapped.vector import WrappedVectorEnv
 
@@ -34,6 +36,11 @@ class WrappedFamily(TaskFamily, Playable):
 
         `seed` seeds the environment's noise; None goes on with the generator that it has.
         """
+
+    @cached_property
+    def step_seconds(self) -> float:
+        """How long a step of one environment takes, measured once."""
+        return step_seconds(self)
 
     def read_environment(self) -> None:
         """Make one environment, and take the spaces, the horizon and whether success is reported

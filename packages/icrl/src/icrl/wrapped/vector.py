@@ -14,7 +14,7 @@ from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import Buffers, Layout
 from icrl.wrapped.conversion import received_action
-from icrl.wrapped.simulators import SLOW_STEP_SECONDS, Simulators, step_seconds
+from icrl.wrapped.simulators import SLOW_STEP_SECONDS, Simulators
 from icrl.wrapped.workers import AVAILABLE, WorkerSimulators
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _worthwhile_workers(family: "WrappedFamily", num_envs: int) -> int:
     if (
         not AVAILABLE
         or min(cores, num_envs) < 2
-        or num_envs * step_seconds(family) < SLOW_STEP_SECONDS
+        or num_envs * family.step_seconds < SLOW_STEP_SECONDS
     ):
         return 0
     return min(cores, num_envs)
