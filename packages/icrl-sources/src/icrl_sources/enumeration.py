@@ -48,8 +48,13 @@ class Enumeration:
             components = []
             for size, start in zip(reversed(sizes), reversed(starts), strict=True):
                 place //= size
-                component = numbers.remainder(size) if place > 1 else numbers
-                numbers = numbers.div(size, rounding_mode="floor") if place > 1 else numbers
+                if size == 1:
+                    component = torch.zeros_like(numbers)
+                elif place == 1:  # nothing above it counts
+                    component = numbers
+                else:
+                    component = numbers.remainder(size)
+                    numbers = numbers.div(size, rounding_mode="floor")
                 components.append(component + start if start else component)
             columns.append(torch.stack(components[::-1], -1) if len(sizes) > 1 else components[0])
         return _shaped(self._tree, columns)

@@ -93,6 +93,7 @@ class QLearningSource(Source):
             discount=config.discount,
             visit_bonus=config.visit_bonus,
             generator=torch.Generator(self.device).manual_seed(seed + 1),
+            device=self.device,
         )
         recent: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         observation, info = env.reset(seed=seed)

@@ -24,8 +24,8 @@ class QLearners:
         discount: float,
         visit_bonus: float,
         generator: torch.Generator,
+        device: torch.device,
     ) -> None:
-        device = generator.device
         self._num_actions = num_actions
         self._learning_rate = learning_rate
         self._discount = discount
