@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
+from icrl.agent import Interface
 from icrl.errors import (
     AutoresetError,
     DamagedFileError,
@@ -15,8 +17,11 @@ from icrl.errors import (
     SplitError,
     StorageError,
     TaskError,
+    UsageError,
 )
-from icrl.evaluation import Evaluation, evaluate, optimum
+from icrl.evaluation import Evaluation, evaluate, optimum, source
+from icrl.histories import HistoryStore, Manifest
+from icrl.interaction import play
 from icrl.policy import Policy
 from icrl.random_agent import RandomPolicy
 from icrl.testing.two_cells import CROSS, STAY, TwoCells
@@ -139,6 +144,52 @@ def test_the_optimum_is_an_evaluation_too():
     result = optimum(family, four_tasks(family), 3, seed=0)
     assert result is not None
     assert result.returns.tolist() == [[3] * 3, [3] * 3, [5] * 3, [5] * 3]
+
+
+def recorded(directory, *, steps, split="test"):
+    """A store of what `FindsOut` does, two streams for each task."""
+    family = TwoCells()
+    tasks = four_tasks(family) if split == "test" else family.sample_tasks(2, split=split, seed=0)
+    manifest = Manifest(
+        interface=Interface.of(family), split=split, source="finds-out", config={}, seed=7
+    )
+    store = HistoryStore.create(directory, manifest)
+    env = family.vector_env(tasks.repeat(2))
+    with store.append(tasks, streams_per_task=2, steps=steps) as recorder:
+        for t in islice(play(FindsOut(), env, seed=7), steps):
+            recorder.step(
+                t.timestep.observation,
+                t.action,
+                t.reward,
+                t.terminated,
+                t.truncated,
+                t.following.outcome,
+            )
+    return family, HistoryStore.open(directory)
+
+
+def test_a_recorded_source_is_an_evaluation_of_its_own_life(tmp_path):
+    family, store = recorded(tmp_path, steps=17)
+    found = source(store, family)
+    assert (
+        found.returns.tolist() == np.repeat([[3] * 3, [2, 3, 3], [5] * 3, [4, 5, 5]], 2, 0).tolist()
+    )
+    assert found.lengths.tolist() == np.repeat([[3] * 3, [3] * 3, [5] * 3, [5] * 3], 2, 0).tolist()
+    assert found.task.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert (found.agent, found.seed, found.details["source"]) == ("source", 7, "finds-out")
+    assert source(store, family, episodes=2).episodes == 2
+
+
+def test_a_source_with_too_few_episodes_is_refused(tmp_path):
+    family, store = recorded(tmp_path, steps=17)
+    with pytest.raises(UsageError, match="ended 3 episodes, fewer than the 4"):
+        source(store, family, episodes=4)
+
+
+def test_a_source_on_training_tasks_is_refused(tmp_path):
+    family, store = recorded(tmp_path, steps=17, split="train")
+    with pytest.raises(SplitError, match="--split test"):
+        source(store, family)
 
 
 def test_a_result_comes_back_from_its_directory(tmp_path):

@@ -160,6 +160,11 @@ def last_part(num_episodes: int) -> slice:
     return slice(num_episodes - max(1, num_episodes // 3), num_episodes)
 
 
+def episode_range(first: int, last: int) -> str:
+    """Episodes, counted from 1, in words."""
+    return f"episode {last}" if first == last else f"episodes {first} to {last}"
+
+
 def solved(
     returns: ArrayLike, success: ArrayLike | None = None, optimal: ArrayLike | None = None
 ) -> NDArray[np.bool_] | None:

@@ -89,19 +89,21 @@ def evaluate(
         raise TaskError(
             "the environment drew new tasks meanwhile. Make it without episodes_per_task."
         )
+    arrays = tally.arrays()
+    recorded = recorder.recorded if recorder is not None else []
     return Evaluation(
         agent=agent,
         tasks=tasks,
         task=task,
         seed=seed,
-        **tally.arrays(),
+        **arrays,
         optimal_return=known(env.family.optimal_return(tasks)),
         random_return=known(env.family.random_return(tasks)),
         episodes_asked=episodes,
         training_seed=training_seed,
         details=details or {},
         command=command,
-        recorded=tuple(recorder.recorded) if recorder is not None else (),
+        recorded=tuple(one for one in recorded if one.episode < arrays["returns"].shape[1]),
     )
 
 

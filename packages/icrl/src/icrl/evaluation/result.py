@@ -185,7 +185,7 @@ class Evaluation:
     def solved_rule(self) -> str:
         """What solved means here, in words."""
         late = statistics.last_part(self.episodes)
-        episodes = f"episodes {late.start + 1} to {late.stop}"
+        episodes = statistics.episode_range(late.start + 1, late.stop)
         if self.success is not None:
             return f"success in at least half of {episodes}"
         if self.solved() is not None:

@@ -51,6 +51,8 @@ def draw_curve(
                 episodes, found.low, found.high, color=colour, alpha=0.16, linewidth=0
             )
             marker = "o" if one.episodes == 1 else None
+            if one.episodes == 1:
+                axes.vlines(episodes, found.low, found.high, color=colour, alpha=0.4, linewidth=5)
             style = "-" if not one.is_reference else (0, (5, 1.6))
             width = 2.4 if not one.is_reference else 1.8
             axes.plot(

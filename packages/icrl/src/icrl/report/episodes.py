@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_TRIALS = 3
-LEFT, GAP, TITLE, FOOT = 0.35, 0.06, 0.22, 0.27
-"""Inches: before the first picture, between pictures, above the first row, below each row."""
+LEFT, GAP, TITLE, FOOT, WIDEST = 0.35, 0.06, 0.22, 0.27, 2.2
+"""Inches: before the first picture, between pictures, above the first row, below each row, and the
+width of a picture at most.
+"""
 
 
 def draw_episodes(evaluation: Evaluation, path: Path, *, heading: str) -> int:
@@ -34,7 +36,7 @@ def draw_episodes(evaluation: Evaluation, path: Path, *, heading: str) -> int:
     recorded = [[one for one in evaluation.recorded if one.trial == trial] for trial in trials]
     frames = [[_frame(family, evaluation, one) for one in row] for row in recorded]
     columns = max(len(row) for row in recorded)
-    width = (WIDTH - LEFT) / columns - GAP
+    width = min(WIDEST, (WIDTH - LEFT) / columns - GAP)
     height = width * max(frame.shape[0] / frame.shape[1] for row in frames for frame in row)
     with styled():
         figure = new_figure(HEAD + TITLE + (height + FOOT) * len(trials), heading)

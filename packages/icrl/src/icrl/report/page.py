@@ -13,7 +13,8 @@ from icrl.evaluation import OPTIMUM, RANDOM, SOURCE, Evaluation
 from icrl.report.curve import levels
 from icrl.report.runs import AgentRuns
 from icrl.report.summary import Summary, number, p_text
-from icrl.statistics import Estimate, Unit
+from icrl.report.tasks import UNSOLVED
+from icrl.statistics import Estimate, Unit, episode_range
 
 INTERVALS: Mapping[Unit, str] = {
     "tasks": "over tasks, since there is one training seed (how another would do is not in them)",
@@ -95,17 +96,18 @@ def tasks_caption(runs: Sequence[AgentRuns], shown: int, total: int) -> str:
     """What the small curves show."""
     main = runs[0]
     which = (
-        f"All {total} held-out tasks"
+        ("The only held-out task" if total == 1 else f"All {total} held-out tasks, the worst first")
         if shown == total
-        else f"{shown} of {total} held-out tasks, in equal steps from the worst to the best"
+        else f"{shown} of {total} held-out tasks, in equal steps from the worst on"
     )
     trials = main.num_trials // (main.num_tasks * main.num_seeds)
     lines = ", ".join(escape(one.name) for one in runs)
+    rule = escape(main.evaluations[0].solved_rule)
+    marks = "" if main.solved() is None else f" {UNSOLVED} marks tasks without {rule}."
     drawn = "one trial" if trials == 1 else f"the mean of {trials} trials"
     return (
-        f"{which}, the worst first: return of each episode in {drawn} of {lines}, in the colours "
-        f"above. Dashed: the task's own optimum. Solved is "
-        f"{escape(main.evaluations[0].solved_rule)}."
+        f"{which}: return of each episode in {drawn} of {lines}, in the colours above. Dashed: the "
+        f"task's own optimum.{marks}"
     )
 
 
@@ -136,19 +138,24 @@ def _subtitle(main: AgentRuns) -> str:
 
 
 def _warnings(runs: Sequence[AgentRuns]) -> list[str]:
-    found = []
+    found: dict[str, list[str]] = {}
     for one in runs:
         for evaluation in one.evaluations:
             if evaluation.cut:
-                found.append(f"{one.name}: the first episode was cut short by the budget.")
+                what = "the first episode was cut short by the budget"
             elif evaluation.episodes < evaluation.episodes_asked and one.name != SOURCE:
-                found.append(
-                    f"{one.name}: {evaluation.episodes} of {evaluation.episodes_asked} episodes "
-                    "were played within the budget."
+                asked = evaluation.episodes_asked
+                what = (
+                    f"the budget ended the trials after {evaluation.episodes} of {asked} episodes"
                 )
+            else:
+                continue
+            if one.name not in found.setdefault(what, []):
+                found[what].append(one.name)
+    warnings = [f"{', '.join(names)}: {what}." for what, names in found.items()]
     if runs[0].evaluations[0].tasks.split == "train":
-        found.insert(0, "These are training tasks: nothing here says how new tasks go.")
-    return list(dict.fromkeys(found))
+        warnings.insert(0, "These are training tasks: nothing here says how new tasks go.")
+    return warnings
 
 
 def _lead(first: Summary) -> str:
@@ -157,8 +164,12 @@ def _lead(first: Summary) -> str:
         f"{_value(first.mean)} per episode"
     ]
     if first.normalised is not None:
-        share = f"{100 * float(first.normalised.value):.0f} %"
-        words.append(f", {share} of the way from chance to the optimum")
+        share = round(100 * float(first.normalised.value))
+        words.append(
+            f", {share} % of the way from chance to the optimum"
+            if share > 0
+            else ", no more than chance"
+        )
     words.append(".")
     if first.improvement is not None:
         count = first.improvement.num_episodes
@@ -228,7 +239,7 @@ def _table(summaries: Sequence[Summary], colours: Mapping[str, str]) -> str:
         "normalised<br>IQM",
         "20th<br>percentile",
         "solved",
-        f"first {count} → last {count}<br>episodes",
+        "first → last<br>episode" if count == 1 else f"first {count} → last {count}<br>episodes",
     )
     rows = []
     for one in summaries:
@@ -307,8 +318,7 @@ def _plural(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def _episodes(one: Summary) -> str:
-    first, last = one.episodes
-    return f"episode {last}" if first == last else f"episodes {first} to {last}"
+    return episode_range(*one.episodes)
 
 
 def _value(estimate: Estimate) -> str:

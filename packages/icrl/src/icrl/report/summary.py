@@ -103,7 +103,7 @@ def summarise(runs: AgentRuns, name: str) -> Summary:
 def columns(summaries: Sequence[Summary]) -> list[str]:
     """The headings of `cells`."""
     first = summaries[0]
-    late = f"episodes {first.episodes[0]}-{first.episodes[1]}"
+    late = statistics.episode_range(*first.episodes)
     edge = first.improvement.num_episodes if first.improvement else 1
     return [
         "agent",
@@ -112,7 +112,7 @@ def columns(summaries: Sequence[Summary]) -> list[str]:
         "IQM",
         "20th percentile",
         "solved",
-        f"first {edge} > last {edge}",
+        "first > last" if edge == 1 else f"first {edge} > last {edge}",
         "p",
     ]
 

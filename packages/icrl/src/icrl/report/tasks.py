@@ -13,7 +13,6 @@ from icrl.report.style import (
     FAINT,
     HAIR,
     HEAD,
-    INK,
     episode_ticks,
     margins,
     new_figure,
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_PANELS = 24
-LONGEST_LABEL = 28
+LONGEST_LABEL = 24
+UNSOLVED = "\N{MULTIPLICATION SIGN}"
+"""Marks the tasks that are not solved."""
 
 
 def draw_tasks(
@@ -72,8 +73,9 @@ def draw_tasks(
             label = task_label(tasks, task)
             if main.num_seeds > 1:
                 label = f"seed {_seed_name(main, seed)}: {label}"
-            mark = "" if solved is None else ("" if solved[seed][task] else "  unsolved")
-            axes.set_title(label + mark, fontsize=8.5, color=INK if not mark else "#b3261e", pad=3)
+            if solved is not None and not solved[seed][task]:
+                label = f"{UNSOLVED} {label}"
+            axes.set_title(label, fontsize=8.5 if columns < 6 else 7.5, pad=3)
         for axes in grid.flat[len(chosen) :]:
             axes.set_axis_off()
         _legend(figure, runs, colours)
@@ -153,7 +155,10 @@ def task_label(tasks: Tasks, row: int) -> str:
     for name, array in tasks.row(row).items():
         if array.size > 4:
             return f"task {row + 1}"
-        values = ", ".join(f"{value:.3g}" for value in array.ravel().tolist())
+        values = ", ".join(
+            str(value) if isinstance(value, int) else f"{value:.3g}"
+            for value in array.ravel().tolist()
+        )
         parts.append(f"{name} {f'({values})' if array.size > 1 else values}")
     label = " ".join(parts)
     return label if len(label) <= LONGEST_LABEL else f"task {row + 1}"
