@@ -16,6 +16,7 @@ from icrl.plugins import load_entry_point, plugin_host
 from icrl.plugins.hooks import Hooks
 
 REPOSITORY = Path(__file__).parent.parent
+LONGEST_BLOCK_SECONDS = 300
 PAGES = sorted(
     [
         REPOSITORY / "README.md",
@@ -224,7 +225,13 @@ def test_what_a_page_shows_runs(page, tmp_path):
 
 def run(words: list[str], folder: Path, environment: dict[str, str]) -> None:
     finished = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        words,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=LONGEST_BLOCK_SECONDS,
     )
     assert finished.returncode == 0, f"{words[-1]}\n{finished.stdout}\n{finished.stderr}"
 
