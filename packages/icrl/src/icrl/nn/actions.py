@@ -217,7 +217,7 @@ class Factored(ActionDistribution):
 
     def _action(self, choices: list[Tensor]) -> Tensor:
         stacked = torch.stack(choices, -1) + self.start
-        return stacked.to(self.dtype).reshape(*stacked.shape[:-1], *self.shape)
+        return stacked.to(self.dtype).reshape((*stacked.shape[:-1], *self.shape))
 
 
 class Coins(ActionDistribution):
@@ -244,7 +244,7 @@ class Coins(ActionDistribution):
         return binary_cross_entropy_with_logits(logits, target, reduction="none").sum(-1)
 
     def _action(self, bits: Tensor) -> Tensor:
-        return bits.long().reshape(*bits.shape[:-1], *self.shape)
+        return bits.long().reshape((*bits.shape[:-1], *self.shape))
 
 
 class Binned(ActionDistribution):
@@ -288,7 +288,7 @@ class Binned(ActionDistribution):
 
     def _action(self, place: Tensor) -> Tensor:
         value = torch.minimum(self.low + place * self.breadth, self.low + BINS * self.breadth)
-        return value.to(self.dtype).reshape(*value.shape[:-1], *self.shape)
+        return value.to(self.dtype).reshape((*value.shape[:-1], *self.shape))
 
 
 class Gaussian(ActionDistribution):
@@ -334,7 +334,7 @@ class Gaussian(ActionDistribution):
 
     def _action(self, value: Tensor) -> Tensor:
         value = torch.maximum(torch.minimum(value, self.high), self.low)
-        return value.to(self.dtype).reshape(*value.shape[:-1], *self.shape)
+        return value.to(self.dtype).reshape((*value.shape[:-1], *self.shape))
 
 
 class Joint(ActionDistribution):
