@@ -20,10 +20,13 @@ from icrl.errors import (
     UsageError,
 )
 from icrl.evaluation import Evaluation, evaluate, optimum, source
+from icrl.evaluation.protocol import Tally
+from icrl.evaluation.trials import TrialRecorder
 from icrl.histories import HistoryStore, Manifest
 from icrl.interaction import play
 from icrl.policy import Policy
 from icrl.random_agent import RandomPolicy
+from icrl.testing import ACCELERATOR, pretended_accelerator
 from icrl.testing.two_cells import CROSS, STAY, TwoCells
 
 
@@ -119,6 +122,18 @@ def test_progress_is_told_of_every_episode_once():
     told: list[int] = []
     evaluation(progress=told.append)
     assert sum(told) == 4 * 3
+
+
+def test_counting_and_recording_never_stop_an_accelerator():
+    family = TwoCells()
+    tasks = four_tasks(family)
+    env = family.vector_env(tasks, device=ACCELERATOR)
+    policy = RandomPolicy(family.action_space, ACCELERATOR)
+    with pretended_accelerator() as device:
+        tally, recorder = Tally(env, 3), TrialRecorder([0, 2], [0, 1], device)
+        for transition in islice(play(policy, env, seed=0), 5):
+            tally.add(transition)
+            recorder.step(transition)
 
 
 def test_solved_means_success_in_the_last_third():

@@ -64,6 +64,12 @@ def test_agents_come_in_the_order_given_before_what_they_are_held_against():
     assert [runs.name for runs in found] == ["ad", "ed", "source", "random", "optimum"]
 
 
+def test_without_an_agent_the_report_is_about_what_was_given_first(tmp_path):
+    assert group([result("random"), result("source")])[0].name == "random"
+    write_report(saved(tmp_path, result("random"), result("optimum")), tmp_path / "report")
+    assert "random on tests/Numbers-v0" in (tmp_path / "report" / "index.html").read_text()
+
+
 def test_results_of_one_agent_are_its_training_seeds():
     (runs,) = group([result(training_seed=seed) for seed in (2, 0, 1)])
     assert [e.training_seed for e in runs.evaluations] == [0, 1, 2]

@@ -35,6 +35,7 @@ def draw_curve(
     subheading: str,
 ) -> None:
     """Draw the curve of every agent; chance and optimum as level lines."""
+    drawn = [one for one in runs if one.name not in (RANDOM, OPTIMUM)] or runs[:1]
     with styled():
         figure = new_figure(5.2, heading, subheading)
         margins(figure, left=0.75, right=1.35, bottom=0.55, top=HEAD + 0.1)
@@ -43,26 +44,30 @@ def draw_curve(
         for name, level in levels(runs).items():
             _level(axes, level, REFERENCE_COLOURS[name], dashed=name == OPTIMUM)
             labels.append((level, f"{name}  {level:.2f}", REFERENCE_COLOURS[name]))
-        for one in reversed([one for one in runs if one.name not in (RANDOM, OPTIMUM)]):
-            colour = colours[one.name]
-            found = one.estimate(one.returns())
-            episodes = np.arange(1, one.episodes + 1)
-            axes.fill_between(
-                episodes, found.low, found.high, color=colour, alpha=0.16, linewidth=0
-            )
-            marker = "o" if one.episodes == 1 else None
-            if one.episodes == 1:
-                axes.vlines(episodes, found.low, found.high, color=colour, alpha=0.4, linewidth=5)
-            style = "-" if not one.is_reference else (0, (5, 1.6))
-            width = 2.4 if not one.is_reference else 1.8
-            axes.plot(
-                episodes, found.value, color=colour, linewidth=width, linestyle=style, marker=marker
-            )
-            tail = found.value[-max(1, one.episodes // 10) :].mean()
-            labels.append((float(tail), one.name, colour))
+        for one in reversed(drawn):
+            labels.append((_curve(axes, one, colours[one.name]), one.name, colours[one.name]))
         _frame(axes, max(one.episodes for one in runs))
         _label_ends(axes, labels)
         save(figure, path)
+
+
+def _curve(axes: "Axes", one: AgentRuns, colour: str) -> float:
+    """Draw an agent's curve with its band; where it ends, on average over its last tenth."""
+    found = one.estimate(one.returns())
+    episodes = np.arange(1, one.episodes + 1)
+    if one.episodes > 1:
+        axes.fill_between(episodes, found.low, found.high, color=colour, alpha=0.16, linewidth=0)
+    else:
+        axes.vlines(episodes, found.low, found.high, color=colour, alpha=0.4, linewidth=5)
+    axes.plot(
+        episodes,
+        found.value,
+        color=colour,
+        linewidth=1.8 if one.is_reference else 2.4,
+        linestyle=(0, (5, 1.6)) if one.is_reference else "-",
+        marker="o" if one.episodes == 1 else None,
+    )
+    return float(found.value[-max(1, one.episodes // 10) :].mean())
 
 
 def levels(runs: Sequence[AgentRuns]) -> dict[str, float]:

@@ -108,7 +108,8 @@ class AgentRuns:
 
 
 def group(evaluations: Sequence[Evaluation]) -> list[AgentRuns]:
-    """Results by agent: first the agents, in the order given, then the references.
+    """Results by agent: first the agents, in the order given (if there is none, whatever was given
+    first), then the references.
 
     Raises:
         UsageError: for results of different families, arguments (but for seeds) or splits, and for
@@ -135,9 +136,9 @@ def group(evaluations: Sequence[Evaluation]) -> list[AgentRuns]:
                 "each training seed on equally many (--num-tasks)."
             )
         runs.append(AgentRuns(name, tuple(sorted(found, key=_seeds))))
-    agents = [one for one in runs if not one.is_reference]
+    agents = [one for one in runs if not one.is_reference] or runs[:1]
     references = [one for name in REFERENCES for one in runs if one.name == name]
-    return agents + references
+    return agents + [one for one in references if one not in agents]
 
 
 def _subject(evaluation: Evaluation) -> tuple[Any, ...]:
