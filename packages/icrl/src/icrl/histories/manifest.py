@@ -112,6 +112,28 @@ class Manifest:
         return (json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n").encode()
 
     @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The manifest that `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it is not one of this version.
+        """
+        if data["format"] != FORMAT:
+            raise ValueError(f"its format is {data['format']!r}")
+        if data["version"] != VERSION:
+            raise ValueError(f"its version is {data['version']}; this icrl reads version {VERSION}")
+        return cls(
+            interface=Interface.from_json(data),
+            split=data["split"],
+            source=data["source"],
+            config=data["config"],
+            seed=data["seed"],
+            plan=None if data["plan"] is None else Plan(**data["plan"]),
+            packages=data["packages"],
+            shards=tuple(data["shards"]),
+        )
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """Read `manifest.json`.
 
@@ -121,22 +143,7 @@ class Manifest:
         """
         data = read_json(path)
         try:
-            if data["format"] != FORMAT:
-                raise ValueError(f"its format is {data['format']!r}")
-            if data["version"] != VERSION:
-                raise ValueError(
-                    f"its version is {data['version']}; this icrl reads version {VERSION}"
-                )
-            return cls(
-                interface=Interface.from_json(data),
-                split=data["split"],
-                source=data["source"],
-                config=data["config"],
-                seed=data["seed"],
-                plan=None if data["plan"] is None else Plan(**data["plan"]),
-                packages=data["packages"],
-                shards=tuple(data["shards"]),
-            )
+            return cls.from_json(data)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFileError(
                 f"{path} is not the manifest of a history store: {error}. If its histories were "
