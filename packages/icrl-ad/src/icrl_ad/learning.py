@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from icrl.agent import Interface, OfflineAgent
 from icrl.errors import ConfigError, DamagedFileError
-from icrl.files import read_tensors, write_tensors
+from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.interruption import postponed_interrupts
 from icrl.nn import initial_weights
 from icrl.run import Run
@@ -78,23 +78,30 @@ class DistillationAgent(OfflineAgent):
         directory = Path(directory)
         self.config.save(directory / "config.toml")
         self.interface.save(directory / "interface.json")
-        write_tensors(
-            directory / "weights.safetensors", self.model.state_dict(), {"purpose": PURPOSE}
-        )
+        metadata = {"purpose": PURPOSE, "settings": " ".join(self.config.to_dict())}
+        write_tensors(directory / "weights.safetensors", self.model.state_dict(), metadata)
 
     @classmethod
     def load(cls, directory: Path, device: torch.device) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            ConfigError, DamagedFileError: naming the file.
+        """
         directory = Path(directory)
-        config = DistillationConfig.load(directory / "config.toml")
-        agent = cls(config, Interface.load(directory / "interface.json"), device)
         path = directory / "weights.safetensors"
-        tensors, metadata = read_tensors(path, required_metadata=("purpose",))
+        tensors, metadata = read_tensors(path, required_metadata=("purpose", "settings"))
+        settings = read_toml(directory / "config.toml")
+        missing = [name for name in metadata["settings"].split() if name not in settings]
+        if missing:  # a file cut off at the end of a line is still TOML
+            raise DamagedFileError(f"{directory / 'config.toml'} lacks {', '.join(missing)}.")
+        config = DistillationConfig.from_dict(settings, where=str(directory / "config.toml"))
+        agent = cls(config, Interface.load(directory / "interface.json"), device)
         try:
             agent.model.load_state_dict(tensors)
         except RuntimeError as error:
             raise DamagedFileError(
-                f"{path} ({metadata['purpose']}) does not fit the settings and spaces beside it: {error}"
+                f"{path} does not fit the settings and spaces beside it: {error}"
             ) from error
         return agent
 
@@ -139,7 +146,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * learning_rate_factor(number, config)
         self.model.encoder.observe(windows.timesteps)
-        logits = self.wrapped(windows.timesteps, self.generators["dropout"])
+        logits = self.wrapped(vars(windows.timesteps), self.generators["dropout"])
         loss = self.model.loss(logits, windows.action, windows.mask, config.label_smoothing)
         self.wrapped_optimizer.zero_grad()
         self.fabric.backward(loss)

@@ -1,5 +1,7 @@
 """The model: one token a step, a causal transformer, an action head."""
 
+from collections.abc import Mapping
+
 import torch
 from gymnasium import Space
 from torch import Tensor, nn
@@ -44,7 +46,13 @@ class DistillationModel(nn.Module):
         )
         self.head = action_head(action_space, config.width)
 
-    def forward(self, timesteps: TimeStep, generator: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self, timesteps: Mapping[str, Tree], generator: torch.Generator | None = None
+    ) -> Tensor:
+        """`logits` for Lightning Fabric, which takes a timestep's fields by name (it would rewrite a dataclass)."""
+        return self.logits(TimeStep(**timesteps), generator)
+
+    def logits(self, timesteps: TimeStep, generator: torch.Generator | None = None) -> Tensor:
         """Logits of the action that follows each timestep: [batch, time] -> [batch, time, logits].
 
         Dropout and masks draw from `generator`; without one there are none.

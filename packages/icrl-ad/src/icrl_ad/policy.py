@@ -28,7 +28,7 @@ class DistillationPolicy(SequencePolicy[KeyValueCache]):
     @torch.no_grad()
     def logits(self, timesteps: TimeStep) -> Tensor:
         """[envs, time] -> [envs, time, logits]."""
-        return self.model(timesteps)
+        return self.model.logits(timesteps)
 
     @torch.no_grad()
     def step(self, timestep: TimeStep, context: KeyValueCache) -> tuple[Tensor, KeyValueCache]:
