@@ -27,6 +27,7 @@ def result(agent="ad", *, training_seed=0, goals=range(TASKS), episodes=EPISODES
     split = changes.pop("split", "test")
     arguments = changes.pop("arguments", {"size": 9})
     returns = np.arange(1, episodes + 1)[None] + goals.numpy()[:, None] / 10
+    returns = changes.pop("returns", returns)
     known = {
         "optimal_return": np.full(len(goals), 10, np.float32),
         "random_return": np.zeros(len(goals), np.float32),
@@ -76,6 +77,35 @@ def test_results_of_one_agent_are_its_training_seeds():
     assert runs.returns().shape == (3, TASKS, EPISODES)
 
 
+def test_results_with_other_details_are_another_entry():
+    found = group(
+        [
+            result(),
+            result(details={"argmax": True}),
+            result("source", details={"config": {"discount": 0.9}}),
+            result("source", details={"config": {"discount": 0.5}}),
+        ]
+    )
+    labels = ["ad", "ad (argmax)", "source (discount 0.9)", "source (discount 0.5)"]
+    assert [runs.label for runs in found] == labels
+    assert [runs.num_seeds for runs in found] == [1, 1, 1, 1]
+    assert [runs.is_reference for runs in found] == [False, False, True, True]
+
+
+def test_what_two_runs_share_counts_once():
+    found = group([result("ad"), result("random"), result("leep"), result("random")])
+    assert [(runs.label, runs.num_seeds) for runs in found] == [
+        ("ad", 1),
+        ("leep", 1),
+        ("random", 1),
+    ]
+
+
+def test_two_results_of_one_seed_are_refused():
+    with pytest.raises(UsageError, match="two different results of ad with seed 0"):
+        group([result(), result(returns=np.ones((TASKS, EPISODES), np.float32))])
+
+
 def test_one_seed_is_resampled_by_task_several_by_seed():
     (one,) = group([result()])
     (shared,) = group([result(training_seed=0), result(training_seed=1)])
@@ -113,7 +143,7 @@ def test_where_no_optimum_is_known_the_table_says_nothing_of_it():
 
 def test_a_source_is_compared_over_as_many_episodes_and_told_over_its_whole_life():
     rows = summaries(group([result(), result("source", episodes=31)]))
-    assert [row.agent for row in rows] == ["ad", "source", "source, after 31 episodes"]
+    assert [row.label for row in rows] == ["ad", "source", "source, after 31 episodes"]
     assert rows[1].mean.value == rows[0].mean.value
     assert rows[2].mean.value > 20
 
@@ -241,11 +271,12 @@ def test_a_solved_familys_optimum_is_played_by_its_oracle():
     assert found.recorded
 
 
-def test_each_agent_keeps_its_colour_whoever_else_is_there():
-    found = colours(["ad", "ed", "source", "random", "optimum"])
+def test_each_agent_keeps_its_colour_whoever_is_held_against_it():
+    every = group([result(name) for name in ("ad", "ed", "source", "random", "optimum")])
+    found = colours(every)
     assert len(set(found.values())) == 5
-    assert colours(["ad", "optimum"])["ad"] == found["ad"]
-    assert colours(["leep", "source"])["source"] == found["source"]
+    assert colours(group([result("ad"), result("optimum")])).items() <= found.items()
+    assert colours(group([result("leep"), result("source")]))["source"] == found["source"]
 
 
 def test_labels_stand_apart_and_in_order():

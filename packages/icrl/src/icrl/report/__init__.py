@@ -59,7 +59,7 @@ def write_report(results: Sequence[Path], out: Path) -> list[Summary]:
             "agents": [row.to_json() for row in rows],
         },
     )
-    colour = colours([one.name for one in runs])
+    colour = colours(runs)
     pictures = [Picture("Learning in context", out / "curve.png", curve_caption(shown))]
     draw_curve(
         shown, colour, pictures[0].path, heading=title(main), subheading=curve_subheading(main)
@@ -84,7 +84,7 @@ def summaries(runs: Sequence[AgentRuns]) -> list[Summary]:
     episodes = runs[0].episodes
     rows = []
     for one in runs:
-        rows.append(summarise(one.cut(episodes), one.name))
+        rows.append(summarise(one.cut(episodes)))
         if one.name == SOURCE and one.episodes > episodes:
-            rows.append(summarise(one, f"{SOURCE}, after {one.episodes} episodes"))
+            rows.append(summarise(one, f"{one.label}, after {one.episodes} episodes"))
     return rows

@@ -45,7 +45,8 @@ def draw_curve(
             _level(axes, level, REFERENCE_COLOURS[name], dashed=name == OPTIMUM)
             labels.append((level, f"{name}  {level:.2f}", REFERENCE_COLOURS[name]))
         for one in reversed(drawn):
-            labels.append((_curve(axes, one, colours[one.name]), one.name, colours[one.name]))
+            colour = colours[one.label]
+            labels.append((_curve(axes, one, colour), one.label, colour))
         _frame(axes, max(one.episodes for one in runs))
         _label_ends(axes, labels)
         save(figure, path)

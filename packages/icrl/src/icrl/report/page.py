@@ -11,7 +11,7 @@ from typing import Any
 
 from icrl.evaluation import OPTIMUM, RANDOM, SOURCE, Evaluation
 from icrl.report.curve import levels
-from icrl.report.runs import AgentRuns
+from icrl.report.runs import REFERENCES, AgentRuns
 from icrl.report.summary import Summary, number, p_text
 from icrl.report.tasks import UNSOLVED
 from icrl.statistics import Estimate, Unit, episode_range
@@ -46,7 +46,7 @@ def page(
     template = Template((files("icrl.report") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(title(main)),
-        main=colours[main.name],
+        main=colours[main.label],
         subtitle=escape(_subtitle(main)),
         warnings="\n".join(f'<p class="warning">{escape(text)}</p>' for text in _warnings(runs)),
         lead=_lead(first),
@@ -57,7 +57,7 @@ def page(
 
 def title(main: AgentRuns) -> str:
     """What the report is called."""
-    return f"{main.name} on {main.evaluations[0].tasks.family}"
+    return f"{main.label} on {main.evaluations[0].tasks.family}"
 
 
 def curve_caption(runs: Sequence[AgentRuns]) -> str:
@@ -101,7 +101,7 @@ def tasks_caption(runs: Sequence[AgentRuns], shown: int, total: int) -> str:
         else f"{shown} of {total} held-out tasks, in equal steps from the worst on"
     )
     trials = main.num_trials // (main.num_tasks * main.num_seeds)
-    lines = ", ".join(escape(one.name) for one in runs)
+    lines = ", ".join(escape(one.label) for one in runs)
     rule = escape(main.evaluations[0].solved_rule)
     marks = "" if main.solved() is None else f" {UNSOLVED} marks tasks without {rule}."
     drawn = "one trial" if trials == 1 else f"the mean of {trials} trials"
@@ -116,7 +116,7 @@ def episodes_caption(main: AgentRuns, evaluation: Evaluation) -> str:
     seed = evaluation.training_seed
     of_seed = f" (training seed {seed})" if main.num_seeds > 1 and seed is not None else ""
     return escape(
-        f"Episodes of {main.name}{of_seed} on held-out tasks, one trial a row: the same frozen "
+        f"Episodes of {main.label}{of_seed} on held-out tasks, one trial a row: the same frozen "
         "weights throughout, so that what changes from left to right is the context alone. What "
         "defines the task is drawn for the onlooker; the agent does not see it."
     )
@@ -150,8 +150,8 @@ def _warnings(runs: Sequence[AgentRuns]) -> list[str]:
                 )
             else:
                 continue
-            if one.name not in found.setdefault(what, []):
-                found[what].append(one.name)
+            if one.label not in found.setdefault(what, []):
+                found[what].append(one.label)
     warnings = [f"{', '.join(names)}: {what}." for what, names in found.items()]
     if runs[0].evaluations[0].tasks.split == "train":
         warnings.insert(0, "These are training tasks: nothing here says how new tasks go.")
@@ -160,7 +160,7 @@ def _warnings(runs: Sequence[AgentRuns]) -> list[str]:
 
 def _lead(first: Summary) -> str:
     words = [
-        f"In {_episodes(first)}, the frozen <b>{escape(first.agent)}</b> earns "
+        f"In {_episodes(first)}, the frozen <b>{escape(first.label)}</b> earns "
         f"{_value(first.mean)} per episode"
     ]
     if first.normalised is not None:
@@ -243,13 +243,12 @@ def _table(summaries: Sequence[Summary], colours: Mapping[str, str]) -> str:
     )
     rows = []
     for one in summaries:
-        name = one.agent.partition(",")[0]
-        reference = ' class="reference"' if name in (SOURCE, RANDOM, OPTIMUM) else ""
+        reference = ' class="reference"' if one.agent in REFERENCES else ""
         p_value = ""
-        if one.improvement is not None and name not in (RANDOM, OPTIMUM):
+        if one.improvement is not None and one.agent not in (RANDOM, OPTIMUM):
             p_value = f"<small>p {p_text(one.improvement.p_value)}</small>"
         data = (
-            f'<span class="dot" style="background:{colours[name]}"></span>{escape(one.agent)}',
+            f'<span class="dot" style="background:{colours[one.entry]}"></span>{escape(one.label)}',
             _with_range(one.mean),
             _with_range(one.normalised),
             _with_range(one.interquartile),
@@ -275,7 +274,7 @@ def _making(runs: Sequence[AgentRuns]) -> str:
     entries: list[tuple[str, str]] = []
     for one in runs:
         for evaluation in one.evaluations:
-            entries.append((escape(one.name), _provenance(evaluation)))
+            entries.append((escape(one.label), _provenance(evaluation)))
     versions = runs[0].evaluations[0].versions
     entries.append(("versions", escape(", ".join(f"{n} {v}" for n, v in versions.items()))))
     body = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in entries)

@@ -1,6 +1,7 @@
 """AgentRuns: all results of one agent on one family, put side by side."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,9 @@ class AgentRuns:
     """The results of one agent: one for each training seed."""
 
     name: str
+    """The agent's."""
+    label: str
+    """What it is called here: its name, and what sets it apart from others of that name."""
     evaluations: tuple[Evaluation, ...]
 
     @property
@@ -71,7 +75,7 @@ class AgentRuns:
 
     def cut(self, episodes: int) -> "AgentRuns":
         """The same with no more than so many episodes of each trial."""
-        return AgentRuns(self.name, tuple(_cut(one, episodes) for one in self.evaluations))
+        return replace(self, evaluations=tuple(_cut(one, episodes) for one in self.evaluations))
 
     def returns(self) -> Floats:
         """Mean returns of each task's trials, [seeds, tasks, episodes]."""
@@ -111,9 +115,13 @@ def group(evaluations: Sequence[Evaluation]) -> list[AgentRuns]:
     """Results by agent: first the agents, in the order given (if there is none, whatever was given
     first), then the references.
 
+    Results of one agent with the same `details` are its training seeds; with other details
+    (`argmax`, say) they are another entry. A result given twice counts once.
+
     Raises:
-        UsageError: for results of different families, arguments (but for seeds) or splits, and for
-            training seeds that played different numbers of tasks.
+        UsageError: for results of different families, arguments (but for seeds) or splits, for
+            different results of one training seed, and for training seeds that played different
+            numbers of tasks.
     """
     if not evaluations:
         raise UsageError("a report needs at least one result.")
@@ -124,21 +132,62 @@ def group(evaluations: Sequence[Evaluation]) -> list[AgentRuns]:
                 f"these results cannot be compared: {first.agent} played {_described(first)}, "
                 f"{other.agent} played {_described(other)}. Write a report for each."
             )
-    by_agent: dict[str, list[Evaluation]] = {}
+    entries: dict[tuple[str, str], list[Evaluation]] = {}
     for evaluation in evaluations:
-        by_agent.setdefault(evaluation.agent, []).append(evaluation)
-    runs = []
-    for name, found in by_agent.items():
-        counts = {len(evaluation.tasks) for evaluation in found}
-        if len(counts) > 1:
-            raise UsageError(
-                f"results of {name} have {' and '.join(map(str, sorted(counts)))} tasks. Evaluate "
-                "each training seed on equally many (--num-tasks)."
-            )
-        runs.append(AgentRuns(name, tuple(sorted(found, key=_seeds))))
+        key = evaluation.agent, json.dumps(_flat(evaluation), sort_keys=True)
+        entries.setdefault(key, []).append(evaluation)
+    runs = [_runs(found, list(entries.values())) for found in entries.values()]
     agents = [one for one in runs if not one.is_reference] or runs[:1]
     references = [one for name in REFERENCES for one in runs if one.name == name]
     return agents + [one for one in references if one not in agents]
+
+
+def _runs(found: list[Evaluation], entries: Sequence[list[Evaluation]]) -> AgentRuns:
+    """The results of one entry, beside the others of a report."""
+    name = found[0].agent
+    ours = _flat(found[0])
+    namesakes = [_flat(other[0]) for other in entries if other[0].agent == name]
+    apart = [
+        key if value is True else f"{key} {value}"
+        for key, value in ours.items()
+        if value is not False and any(other.get(key) != value for other in namesakes)
+    ]
+    label = f"{name} ({', '.join(apart)})" if apart else name
+    counts = {len(evaluation.tasks) for evaluation in found}
+    if len(counts) > 1:
+        raise UsageError(
+            f"results of {label} have {' and '.join(map(str, sorted(counts)))} tasks. Evaluate "
+            "each training seed on equally many (--num-tasks)."
+        )
+    by_seed: dict[int, Evaluation] = {}
+    for evaluation in found:
+        seed = seed_of(evaluation)
+        if seed in by_seed and not _equal(by_seed[seed], evaluation):
+            raise UsageError(
+                f"there are two different results of {label} with seed {seed}. Give one of them."
+            )
+        by_seed.setdefault(seed, evaluation)
+    return AgentRuns(name, label, tuple(by_seed[seed] for seed in sorted(by_seed)))
+
+
+def seed_of(evaluation: Evaluation) -> int:
+    """The training seed, or for what was not trained, the seed of its evaluation."""
+    return evaluation.seed if evaluation.training_seed is None else evaluation.training_seed
+
+
+def _flat(evaluation: Evaluation) -> dict[str, Any]:
+    """The details without tables in tables."""
+    flat: dict[str, Any] = {}
+    for name, value in evaluation.details.items():
+        flat |= value if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def _equal(one: Evaluation, other: Evaluation) -> bool:
+    same_tasks = all(
+        torch.equal(array, other.tasks.arrays[name]) for name, array in one.tasks.arrays.items()
+    )
+    return same_tasks and np.array_equal(one.returns, other.returns)
 
 
 def _subject(evaluation: Evaluation) -> tuple[Any, ...]:
@@ -151,11 +200,6 @@ def _described(evaluation: Evaluation) -> str:
     family, arguments, split = _subject(evaluation)
     given = "".join(f" {name}={value}" for name, value in arguments.items())
     return f"{family}{given} ({split})"
-
-
-def _seeds(evaluation: Evaluation) -> tuple[int, int]:
-    training = evaluation.training_seed
-    return (evaluation.seed if training is None else training, evaluation.seed)
 
 
 def _cut(evaluation: Evaluation, episodes: int) -> Evaluation:

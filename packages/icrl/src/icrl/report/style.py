@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from icrl.report.runs import AgentRuns
+
 INK, FAINT, HAIR, PAPER = "#1b2430", "#6b7683", "#e3e7ec", "#ffffff"
 """Text; lesser text; thin lines; background."""
 
@@ -28,11 +30,11 @@ WIDTH, HEAD = 9.6, 0.55
 """Of every picture, and of what stands above its axes, in inches."""
 
 
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """The colour of each agent, the same in every picture of a report."""
-    agents = [name for name in names if name not in REFERENCE_COLOURS]
-    ours = {name: AGENT_COLOURS[i % len(AGENT_COLOURS)] for i, name in enumerate(agents)}
-    return {name: REFERENCE_COLOURS.get(name, ours.get(name, INK)) for name in names}
+def colours(runs: Sequence["AgentRuns"]) -> dict[str, str]:
+    """The colour of each label, the same in every picture of a report."""
+    agents = [one.label for one in runs if not one.is_reference]
+    ours = {label: AGENT_COLOURS[i % len(AGENT_COLOURS)] for i, label in enumerate(agents)}
+    return ours | {one.label: REFERENCE_COLOURS[one.name] for one in runs if one.is_reference}
 
 
 @contextmanager

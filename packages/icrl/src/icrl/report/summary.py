@@ -16,6 +16,11 @@ class Summary:
     """What an agent's trials come to."""
 
     agent: str
+    """Its name."""
+    entry: str
+    """The label of its results in the report, which its colour goes by."""
+    label: str
+    """What the row is called."""
     num_seeds: int
     num_tasks: int
     num_trials: int
@@ -45,6 +50,7 @@ class Summary:
         """Plain JSON data."""
         return {
             "agent": self.agent,
+            "label": self.label,
             "training_seeds": self.num_seeds,
             "tasks": self.num_tasks,
             "trials": self.num_trials,
@@ -63,8 +69,8 @@ class Summary:
         }
 
 
-def summarise(runs: AgentRuns, name: str) -> Summary:
-    """The figures of an agent's trials, under a name."""
+def summarise(runs: AgentRuns, label: str | None = None) -> Summary:
+    """The figures of an agent's trials; in a row called `label`, by default as the agent is."""
     returns = runs.returns()
     late = statistics.last_part(runs.episodes)
     by_task = returns[:, :, late].mean(axis=2)
@@ -80,7 +86,9 @@ def summarise(runs: AgentRuns, name: str) -> Summary:
     improvement = statistics.learns_in_context(flat) if runs.episodes > 1 else None
     edge = improvement.num_episodes if improvement else 1
     return Summary(
-        agent=name,
+        agent=runs.name,
+        entry=runs.label,
+        label=label or runs.label,
         num_seeds=runs.num_seeds,
         num_tasks=runs.num_tasks,
         num_trials=runs.num_trials,
@@ -120,7 +128,7 @@ def columns(summaries: Sequence[Summary]) -> list[str]:
 def cells(summary: Summary) -> list[str]:
     """A row of a table, as text."""
     return [
-        summary.agent,
+        summary.label,
         _text(summary.mean),
         _text(summary.normalised),
         _text(summary.interquartile),

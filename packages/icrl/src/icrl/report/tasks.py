@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icrl import statistics
-from icrl.report.runs import AgentRuns
+from icrl.report.runs import AgentRuns, seed_of
 from icrl.report.style import (
     FAINT,
     HAIR,
@@ -72,7 +72,7 @@ def draw_tasks(
             tasks = main.evaluations[seed].tasks
             label = task_label(tasks, task)
             if main.num_seeds > 1:
-                label = f"seed {_seed_name(main, seed)}: {label}"
+                label = f"seed {seed_of(main.evaluations[seed])}: {label}"
             if solved is not None and not solved[seed][task]:
                 label = f"{UNSOLVED} {label}"
             axes.set_title(label, fontsize=8.5 if columns < 6 else 7.5, pad=3)
@@ -100,7 +100,7 @@ def _panel(
         axes.plot(
             np.arange(1, len(returns) + 1),
             returns,
-            color=colours[one.name],
+            color=colours[one.label],
             linewidth=1.6 if one is main else 0.9,
             alpha=1.0 if one is main else 0.5,
             marker="o" if len(returns) == 1 else None,
@@ -117,8 +117,8 @@ def _panel(
 def _legend(figure: "Figure", runs: Sequence[AgentRuns], colours: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=colours[one.name], linewidth=2) for one in runs]
-    names = [one.name for one in runs]
+    lines = [Line2D([], [], color=colours[one.label], linewidth=2) for one in runs]
+    names = [one.label for one in runs]
     if runs[0].optimal() is not None:
         lines.append(Line2D([], [], color=FAINT, linewidth=1.1, linestyle=(0, (4, 2))))
         names.append("the task's optimum")
@@ -170,9 +170,3 @@ def _solved(main: AgentRuns) -> list[NDArray[np.bool_]] | None:
     if any(solved is None for _, solved in found):
         return None
     return [evaluation.by_task(solved) >= 0.5 for evaluation, solved in found if solved is not None]
-
-
-def _seed_name(main: AgentRuns, seed: int) -> str:
-    evaluation = main.evaluations[seed]
-    found = evaluation.seed if evaluation.training_seed is None else evaluation.training_seed
-    return str(found)
