@@ -31,8 +31,11 @@ class QLearningConfig(Config):
     """Value of every action before it is tried. Above what an unrewarded action turns out to be
     worth, it sends the learner where it has not been.
     """
-    learning_rate: float = 1.0
-    """Share of the way that each update goes to its target; 1 suits deterministic dynamics."""
+    learning_rate: float = 0.5
+    """Share of the way that each update goes to its target. Below 1 the path just walked keeps the
+    higher value, so that a learner which knows the way repeats it; at 1 it draws anew among
+    equally short paths in every episode.
+    """
     discount: float = 0.9
     """Weight of the value of the next cell against the reward."""
     exploration_initial_eps: float = 0.2
