@@ -103,7 +103,9 @@ def tasks_caption(runs: Sequence[AgentRuns], shown: int, total: int) -> str:
     trials = main.num_trials // (main.num_tasks * main.num_seeds)
     lines = ", ".join(escape(one.label) for one in runs)
     rule = escape(main.evaluations[0].solved_rule)
-    marks = "" if main.solved() is None else f" {UNSOLVED} marks tasks without {rule}."
+    marks = (
+        "" if main.solved() is None else f" {UNSOLVED} marks what is not solved (solved: {rule})."
+    )
     drawn = "one trial" if trials == 1 else f"the mean of {trials} trials"
     return (
         f"{which}: return of each episode in {drawn} of {lines}, in the colours above. Dashed: the "
