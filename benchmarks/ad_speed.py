@@ -41,7 +41,9 @@ INTERFACE = Interface(
 
 
 class ThreeTokens(nn.Module):
-    """A step is three tokens: observation, action, reward; actions are read off the observations."""
+    """A step is three tokens: observation, action, reward; actions are read off the
+    observations.
+    """
 
     def __init__(self, config: DistillationConfig) -> None:
         super().__init__()

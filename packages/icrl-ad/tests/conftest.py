@@ -18,7 +18,7 @@ BUTTONS, HORIZON = 5, 3
 
 
 def record(directory: Path, actions: Tensor, good: Tensor) -> HistoryStore:
-    """The store of histories in which stream `i` presses `actions[i]` while button `good[i]` pays."""
+    """A store in which stream `i` presses `actions[i]` while button `good[i]` pays."""
     interface = Interface(Discrete(2), Discrete(BUTTONS), HORIZON, "test/Buttons", {})
     manifest = Manifest(interface=interface, split="train", source="script", config={}, seed=0)
     store = HistoryStore.create(directory, manifest)
@@ -35,7 +35,7 @@ def record(directory: Path, actions: Tensor, good: Tensor) -> HistoryStore:
 
 
 def searching(good: Tensor, steps: int, generator: torch.Generator) -> Tensor:
-    """What learners do who try every button once, in an order of their own, until one pays, and go on with that."""
+    """Learners who try buttons in an order of their own until one pays, and go on with that."""
     order = torch.rand(len(good), BUTTONS, generator=generator).argsort(1)
     found = (order == good[:, None]).long().argmax(1)
     step = torch.arange(steps).expand(len(good), -1)
@@ -64,7 +64,7 @@ def turncoats(tmp_path_factory: pytest.TempPathFactory) -> HistoryStore:
 
 @pytest.fixture
 def play() -> Callable[[Policy, Tensor, int], Tensor]:
-    """A function of a policy, the button that pays in each environment, and a number of episodes: returns."""
+    """The returns of a policy [envs, episodes], from which button pays in each environment."""
 
     def returns(policy: Policy, good: Tensor, episodes: int) -> Tensor:
         generator = torch.Generator().manual_seed(5)

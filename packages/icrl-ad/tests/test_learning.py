@@ -58,7 +58,7 @@ def test_it_learns_in_context(learners, tmp_path, play):
 
 
 def improvement_without_memory(policy, good, play):
-    """Whether the same policy improves, too, where nothing ever pays: then it would not be the context."""
+    """Whether the policy improves, too, where nothing ever pays: not by its context, then."""
     return learns_in_context(play(policy, good + 100, 8).numpy()).p_value < 0.05
 
 
@@ -162,7 +162,7 @@ def test_a_policy_is_a_copy_that_later_learning_does_not_change(learners, tmp_pa
 
 
 def test_continuous_actions_are_distilled(tmp_path):
-    """Learners of which each always turns by its own amount: in context, the policy turns by as much."""
+    """Each learner always turns by an amount of its own; in context, the policy by as much."""
     interface = Interface(
         spaces.Box(-np.inf, np.inf, (3,), np.float32),
         spaces.Box(-2.0, 2.0, (1,), np.float32),

@@ -1,4 +1,6 @@
-"""The backbone: cached equals full past the window, what recomputing would give instead, dropout by hand."""
+"""The backbone: cached equals full past the window, what recomputing would give instead, dropout by
+hand.
+"""
 
 import pytest
 import torch
@@ -190,7 +192,9 @@ def test_dropout_drops_its_share_and_keeps_the_expectation_exact(probability):
 
 
 def test_every_byte_of_a_draw_is_uniform():
-    """`random_()` without bounds leaves the top bit of each word 0; eight bytes a word need all bits."""
+    """`random_()` without bounds leaves the top bit of each word 0; eight bytes a word need all
+    bits.
+    """
     drop = dropped((8 * 20_011,), 0.5, torch.Generator().manual_seed(0), torch.device("cpu"))
     share = drop.view(-1, 8).float().mean(0)
     assert ((share - 0.5).abs() < 4 * 0.5 / 20_011**0.5).all()

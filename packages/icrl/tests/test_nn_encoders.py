@@ -1,4 +1,6 @@
-"""Encoders and tokens: any space, any leading axes, told apart, and normalised only when told to."""
+"""Encoders and tokens: any space, any leading axes, told apart, and normalised only when told
+to.
+"""
 
 import hypothesis.strategies as st
 import numpy as np

@@ -16,8 +16,9 @@ class DistillationConfig(Config):
     """Settings of Algorithm Distillation."""
 
     window: int | None = None
-    """How many steps a step attends to; at least one episode. By default five episodes where they fit into 200
-    steps, else 200 steps or two episodes, whichever is more (200 where episodes have no limit)."""
+    """How many steps a step attends to; at least one episode. By default five episodes where they
+    fit into 200 steps, else 200 steps or two episodes, whichever is more (200 where episodes have
+    no limit)."""
     width: int = 64
     """Width of a token; a multiple of `heads`."""
     layers: int = 2
@@ -53,7 +54,7 @@ class DistillationConfig(Config):
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """What follows the warm-up: a cosine down to `final_learning_rate`, or nothing."""
     warmup: float = 0.1
-    """Fraction of the updates in which the learning rate rises, along a cosine, from 1/25 of its peak."""
+    """Fraction of the updates in which the learning rate rises, from 1/25 of its peak."""
     final_learning_rate: float = 0.0
     """Where the one cycle ends, as a fraction of the peak."""
     beta2: float = 0.99
@@ -65,7 +66,7 @@ class DistillationConfig(Config):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Lightning Fabric's precision. bf16 pays on a GPU with large models."""
     decoding: Literal["sample", "argmax"] = "sample"
-    """How the policy chooses: draw from the model, as the paper does, or take the likeliest action."""
+    """The policy draws from the model, as the paper's does, or takes the likeliest action."""
 
     def adapted(self, interface: Any) -> Self:
         """The settings with window and batch filled for the horizon.
@@ -78,9 +79,9 @@ class DistillationConfig(Config):
         horizon = interface.max_episode_steps
         if self.window is not None and horizon is not None and self.window < horizon:
             raise ContextError(
-                f"a window of {self.window} steps is shorter than one episode of {interface.family} "
-                f"({horizon} steps): nothing could be carried from one episode to the next. Give "
-                f"window at least {2 * horizon}, or leave it out."
+                f"a window of {self.window} steps is shorter than one episode of "
+                f"{interface.family} ({horizon} steps): nothing could be carried from one episode "
+                f"to the next. Give window at least {2 * horizon}, or leave it out."
             )
         window = self.window if self.window is not None else fitting_window(horizon)
         batch = self.batch if self.batch is not None else max(4, TOKENS_PER_UPDATE // window)
@@ -121,8 +122,8 @@ class DistillationConfig(Config):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
         if self.width % (2 * self.heads):
             raise ConfigError(
-                f"width is {self.width} and heads is {self.heads}; the width must be an even multiple "
-                f"of the heads: {2 * self.heads}, {4 * self.heads}, ..."
+                f"width is {self.width} and heads is {self.heads}; the width must be an even "
+                f"multiple of the heads: {2 * self.heads}, {4 * self.heads}, ..."
             )
 
 

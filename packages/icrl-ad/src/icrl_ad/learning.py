@@ -41,7 +41,7 @@ class DistillationAgent(OfflineAgent):
         self.model = self._new_model(torch.Generator().manual_seed(0))
 
     def learn(self, histories: "HistoryStore", run: Run) -> None:
-        """Imitate; a killed run goes on exactly from its last checkpoint, on the same machine to the last bit.
+        """Imitate; a killed run goes on from its last checkpoint, on one machine to the last bit.
 
         Raises:
             SpaceError: if the histories were recorded with other spaces.
@@ -114,7 +114,7 @@ class DistillationAgent(OfflineAgent):
 
 
 class Training:
-    """A model in training: with its optimiser and generators it can be saved and gone on with exactly."""
+    """A model in training, with all that is needed to go on exactly."""
 
     def __init__(
         self, model: DistillationModel, config: DistillationConfig, device: torch.device, run: Run
@@ -140,8 +140,9 @@ class Training:
         self.losses: list[Tensor] = []
 
     def update(self, number: int, sampler: "WindowSampler") -> float | None:
-        """One gradient step on fresh windows; the mean loss since last time, where it is time to log it."""
+        """One gradient step on fresh windows; where it is time to log it, the mean loss."""
         config = self.config
+        assert config.batch is not None and config.window is not None  # `adapted` has filled them
         windows = sampler.windows(config.batch, config.window, generator=self.generators["windows"])
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * learning_rate_factor(number, config)
@@ -202,7 +203,8 @@ class Training:
             self.losses = list(tensors["losses"].to(self.fabric.device))
         except (KeyError, RuntimeError, ValueError) as error:
             raise DamagedFileError(
-                f"{path} is no checkpoint of this agent: {error}. Delete it to train from the beginning."
+                f"{path} is no checkpoint of this agent: {error}. "
+                "Delete it to train from the beginning."
             ) from error
         return done
 
@@ -212,8 +214,8 @@ class Training:
         if other:
             what = ", ".join(f"{key} = {settings.get(key)}, now {ours.get(key)}" for key in other)
             raise ConfigError(
-                f"{path} was written with other settings ({what}). Train with the same settings, or into "
-                "another directory."
+                f"{path} was written with other settings ({what}). "
+                "Train with the same settings, or into another directory."
             )
 
 
@@ -229,8 +231,8 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 def learning_rate_factor(update: int, config: DistillationConfig) -> float:
     """What the peak learning rate is multiplied with in update `update`, counted from 0.
 
-    One cycle (Smith and Topin 2018, arXiv:1708.07120) as a function of the update alone, so that nothing about it
-    has to be saved.
+    One cycle (Smith and Topin 2018, arXiv:1708.07120) as a function of the update alone, so that
+    nothing about it has to be saved.
     """
     rising = config.warmup * config.updates
     if update < rising:

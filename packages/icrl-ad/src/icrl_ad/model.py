@@ -49,7 +49,7 @@ class DistillationModel(nn.Module):
     def forward(
         self, timesteps: Mapping[str, Tree], generator: torch.Generator | None = None
     ) -> Tensor:
-        """`logits` for Lightning Fabric, which takes a timestep's fields by name (it would rewrite a dataclass)."""
+        """`logits` for Lightning Fabric, which would rewrite a dataclass: fields by name."""
         return self.logits(TimeStep(**timesteps), generator)
 
     def logits(self, timesteps: TimeStep, generator: torch.Generator | None = None) -> Tensor:
@@ -70,6 +70,6 @@ class DistillationModel(nn.Module):
         return self.head.logits(output), cache
 
     def loss(self, logits: Tensor, action: Tree, mask: Tensor, label_smoothing: float) -> Tensor:
-        """Mean negative log-likelihood of the learner's actions [batch, time], where `mask` holds."""
+        """Mean negative log-likelihood of actions [batch, time], where `mask` holds."""
         losses = self.head.loss(logits, action, label_smoothing)
         return (losses * mask).sum() / mask.sum()

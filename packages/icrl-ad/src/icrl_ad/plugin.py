@@ -8,7 +8,7 @@ PAPER = "arXiv:2210.14215"
 
 @hookimpl
 def icrl_agents() -> list[AgentSpec]:
-    """Two names for one agent: they differ in which part of each history they see, which is a setting."""
+    """Two names for one agent: they differ in a setting, which part of each history they see."""
     return [
         AgentSpec(
             name="ad",
@@ -29,7 +29,7 @@ def icrl_agents() -> list[AgentSpec]:
             learns="histories",
             memory="trial",
             companions=("ad", "random", "source", "optimum"),
-            summary="Expert Distillation: the same, of the last, expert part of each history alone.",
+            summary="Expert Distillation: imitates the last, expert part of each history alone.",
             paper=PAPER,
         ),
     ]

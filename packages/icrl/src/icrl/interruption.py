@@ -11,7 +11,8 @@ from types import FrameType
 def postponed_interrupts() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C is only noted: ask the function that is yielded, save, then raise.
 
-    A second Ctrl-C interrupts at once. Outside the main thread, which no signal reaches, nothing is changed.
+    A second Ctrl-C interrupts at once. Outside the main thread, which no signal reaches, nothing is
+    changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

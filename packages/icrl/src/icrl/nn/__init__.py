@@ -1,4 +1,6 @@
-"""What agents share: encoders of spaces, action heads, and a causal sequence backbone with its cache."""
+"""What agents share: encoders of spaces, action heads, and a causal sequence backbone with its
+cache.
+"""
 
 from icrl.nn.actions import ActionDistribution, ActionHead, action_distribution, action_head
 from icrl.nn.backbone import CausalBackbone, KeyValueCache

@@ -2,6 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +19,9 @@ from icrl.trees import Tree
 
 HEAD_STD = 0.02
 BINS = 51
-"""How finely a bounded continuous action is told apart, in each dimension; odd, so that one bin holds the middle."""
+"""How finely a bounded continuous action is told apart, in each dimension; odd, so that one bin
+holds the middle.
+"""
 CHOICES = 1024
 """An integer Box with at most so many values in each dimension is taken as that many choices."""
 LOG_STD = (-5.0, 2.0)
@@ -37,7 +41,9 @@ class ActionDistribution(nn.Module, ABC):
 
     @abstractmethod
     def mode(self, logits: Float[Tensor, "*rows logits"]) -> Tree:
-        """The likeliest action of each row, [*rows, *action]; its factors' modes where it has several."""
+        """The likeliest action of each row, [*rows, *action]; its factors' modes where it has
+        several.
+        """
 
     @abstractmethod
     def log_prob(
@@ -52,7 +58,8 @@ class ActionDistribution(nn.Module, ABC):
         action: Tree,
         label_smoothing: float = 0.0,
     ) -> Float[Tensor, "*rows"]:
-        """The negative log-likelihood, up to a constant, with that share of the target spread evenly over all choices.
+        """The negative log-likelihood, up to a constant, with that share of the target spread
+        evenly over all choices.
 
         A Gaussian has no choices to spread over: there `label_smoothing` does nothing.
         """
@@ -121,8 +128,8 @@ def action_distribution(space: Space) -> ActionDistribution:
     | Box of numbers, otherwise               | a Gaussian in each dimension                       |
     | Dict, Tuple of these                    | independent parts                                  |
 
-    Bins rather than a squashed Gaussian: the learners that histories record pile up at the bounds and change
-    their minds, which one bump between the bounds cannot say.
+    Bins rather than a squashed Gaussian: the learners that histories record pile up at the bounds
+    and change their minds, which one bump between the bounds cannot say.
 
     Raises:
         SpaceError: for any other space.
@@ -146,9 +153,9 @@ def action_distribution(space: Space) -> ActionDistribution:
         case spaces.Tuple():
             return Joint(None, space.spaces)
     raise SpaceError(
-        f"no action head serves the space {space}. Served: Discrete, MultiDiscrete, MultiBinary, Box "
-        f"(of floats, or of at most {CHOICES} integers), and Dict and Tuple of these. Wrap the environment "
-        "so that its actions are one of them."
+        f"no action head serves the space {space}. Served: Discrete, MultiDiscrete, MultiBinary, "
+        f"Box (of floats, or of at most {CHOICES} integers), and Dict and Tuple of these. "
+        "Wrap the environment so that its actions are one of them."
     )
 
 
@@ -169,7 +176,9 @@ def _gumbel_argmax(logits: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _smoothed(log_probs: Tensor, choice: Tensor, smoothing: float) -> Tensor:
-    """Cross entropy to a target that gives `smoothing` of its mass evenly to all choices; [..., choices] -> [...]."""
+    """Cross entropy to a target that gives `smoothing` of its mass evenly to all choices; [...,
+    choices] -> [...].
+    """
     loss = -log_probs.gather(-1, choice.unsqueeze(-1)).squeeze(-1)
     if smoothing:
         loss = (1 - smoothing) * loss - smoothing * log_probs.mean(-1)
@@ -292,7 +301,8 @@ class Binned(ActionDistribution):
 
 
 class Gaussian(ActionDistribution):
-    """Numbers without bounds on some side: an independent Gaussian in each dimension, cut off at what bounds there are.
+    """Numbers without bounds on some side: an independent Gaussian in each dimension, cut off at
+    what bounds there are.
 
     A row of logits is the means, then what the log standard deviations are made from.
     """
@@ -343,8 +353,9 @@ class Joint(ActionDistribution):
     def __init__(self, names: tuple[str, ...] | None, parts: tuple[Space, ...]) -> None:
         super().__init__()
         self.names = names
-        self.parts = nn.ModuleList(action_distribution(part) for part in parts)
-        self.sizes = [part.num_logits for part in self.parts]
+        distributions = [action_distribution(part) for part in parts]
+        self.parts = nn.ModuleList(distributions)
+        self.sizes = [distribution.num_logits for distribution in distributions]
         self.num_logits = sum(self.sizes)
 
     def sample(self, logits: Tensor, generator: torch.Generator) -> Tree:
@@ -368,7 +379,8 @@ class Joint(ActionDistribution):
         return torch.stack(terms).sum(0)
 
     def _pairs(self, logits: Tensor) -> list[tuple[ActionDistribution, Tensor]]:
-        return list(zip(self.parts, logits.split(self.sizes, -1), strict=True))
+        parts = cast("Iterable[ActionDistribution]", self.parts)
+        return list(zip(parts, logits.split(self.sizes, -1), strict=True))
 
     def _children(self, action: Tree) -> list[Tree]:
         return [action[name] for name in self.names] if self.names is not None else list(action)

@@ -11,7 +11,9 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from icrl.nn.dropout import dropped, quantised
 
 SCORES_IN_CACHE = 300_000
-"""On a CPU, so many attention scores are held at once: they stay in its cache, whatever the batch."""
+"""On a CPU, so many attention scores are held at once: they stay in its cache, whatever the
+batch.
+"""
 
 
 def banded_attention(
@@ -24,15 +26,23 @@ def banded_attention(
 ) -> Float[Tensor, "batch heads time size"]:
     """Each step attends to itself and the `window - 1` steps before it.
 
-    Up to `window` steps this is plain causal attention. Beyond, each block of `window` steps attends to itself
-    and the block before it, so that the cost grows linearly with time.
+    Up to `window` steps this is plain causal attention. Beyond, each block of `window` steps
+    attends to itself and the block before it, so that the cost grows linearly with time.
     """
     time = query.shape[2]
     if time <= window:
         return _attention(query, key, value, None, dropout, generator)
     batch = len(query)
-    first = (tensor[:, :, :window] for tensor in (query, key, value))
-    outputs = [_attention(*first, None, dropout, generator)]
+    outputs = [
+        _attention(
+            query[:, :, :window],
+            key[:, :, :window],
+            value[:, :, :window],
+            None,
+            dropout,
+            generator,
+        )
+    ]
     query, key, value = (
         pad(tensor, (0, 0, 0, -time % window)).unflatten(2, (-1, window)).transpose(1, 2)
         for tensor in (query, key, value)
@@ -45,7 +55,9 @@ def banded_attention(
 
 
 def _band(queries: int, keys: int, window: int, device: torch.device) -> Tensor:
-    """What to add to scores [queries, keys] of the last `queries` of `keys` steps: 0 in the band, else -inf."""
+    """What to add to scores [queries, keys] of the last `queries` of `keys` steps: 0 in the band,
+    else -inf.
+    """
     query = torch.arange(keys - queries, keys, device=device)
     distance = query[:, None] - torch.arange(keys, device=device)
     outside = (distance < 0) | (distance >= window)
@@ -77,9 +89,10 @@ def _attention(
 class _DroppedAttention(torch.autograd.Function):
     """Attention with dropout of its weights, a few rows of the batch at a time.
 
-    Whole weights would be written and read a dozen times; so few stay in the processor's cache, and are computed
-    again in the backward pass rather than kept (as in FlashAttention, Dao et al. 2022, arXiv:2205.14135). torch's
-    own attention falls back to whole weights as soon as there is dropout on a CPU, and draws them slowly.
+    Whole weights would be written and read a dozen times; so few stay in the processor's cache, and
+    are computed again in the backward pass rather than kept (as in FlashAttention, Dao et al. 2022,
+    arXiv:2205.14135). torch's own attention falls back to whole weights as soon as there is dropout
+    on a CPU, and draws them slowly.
     """
 
     @staticmethod

@@ -1,12 +1,15 @@
 """A causal transformer whose cached step equals its full pass, however long the trial.
 
-Positions are rotary (Su et al. 2021, arXiv:2104.09864): queries and keys are turned by angles that grow with time, so
-that their product depends on their distance alone. A cached key keeps its turn, a ring buffer slides for free,
-and attention needs no mask that the fast kernels do not have (ALiBi, which slides as well, needs one).
+Positions are rotary (Su et al. 2021, arXiv:2104.09864): queries and keys are turned by angles that
+grow with time, so that their product depends on their distance alone. A cached key keeps its turn,
+a ring buffer slides for free, and attention needs no mask that the fast kernels do not have (ALiBi,
+which slides as well, needs one).
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Complex, Float
@@ -16,9 +19,8 @@ from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 from icrl.nn.attention import banded_attention
 from icrl.nn.dropout import dropout
 
-
 ROTARY_BASE = 1000.0
-"""Angles turn by 1 radian a step in the fastest pair, down to about 1/1000 in the slowest: windows of hundreds."""
+"""A step turns the fastest pair by 1 radian, the slowest by little more than 1/1000."""
 
 
 @dataclass
@@ -26,23 +28,23 @@ class KeyValueCache:
     """What acting carries through a trial; `step` writes into it."""
 
     keys: Tensor
-    """[layers, envs, heads, window, size of a head]: a ring, written at `steps` modulo the window."""
+    """[layers, envs, heads, window, size]: a ring, written at `steps` modulo the window."""
     values: Tensor
     """Likewise."""
     inputs: Tensor
     """[envs, convolution - 1, width]: the last inputs, oldest first, for the convolution."""
     steps: int
-    """How many steps were taken: the same in every environment, so that the host knows it without asking."""
+    """Steps taken: the same in every environment, and so a number that the host knows."""
 
 
 class CausalBackbone(nn.Module):
     """A pre-norm transformer over steps, with attention banded to a window at every layer.
 
-    A step attends to itself and the `window - 1` steps before it, in each layer: through several layers it sees
-    further back, about `layers x window` steps. The full pass over a long trial and the cached step compute just
-    that, and so agree. (Recomputing only the last window, as many implementations do, cuts off what deeper layers
-    know of earlier steps, and gives other outputs once the trial is longer than the window;
-    `tests/test_nn_backbone.py` measures by how much.)
+    A step attends to itself and the `window - 1` steps before it, in each layer: through several
+    layers it sees further back, about `layers x window` steps. The full pass over a long trial and
+    the cached step compute just that, and so agree. (Recomputing only the last window, as many
+    implementations do, cuts off what deeper layers know of earlier steps, and gives other outputs
+    once the trial is longer than the window; `tests/test_nn_backbone.py` measures by how much.)
     """
 
     frequencies: Tensor
@@ -66,8 +68,10 @@ class CausalBackbone(nn.Module):
             heads: number of attention heads.
             feed_forward: inner width of the feed-forward layers.
             window: how many steps a step attends to, itself included.
-            convolution: how many steps a depthwise causal convolution before the first block spans; 0 for none. It
-                hands each step what the steps just before it were, which attention would need a layer to learn.
+            convolution: how many steps a depthwise causal convolution before the first block spans;
+                0 for none. It
+                hands each step what the steps just before it were, which attention would need a
+                layer to learn.
             residual_dropout: of what each block adds.
             attention_dropout: of attention weights, after the softmax.
         """
@@ -115,7 +119,9 @@ class CausalBackbone(nn.Module):
     def step(
         self, x: Float[Tensor, "envs width"], cache: KeyValueCache
     ) -> tuple[Float[Tensor, "envs width"], KeyValueCache]:
-        """One step of the full pass, from the cache alone; the cache given is written to and handed back."""
+        """One step of the full pass, from the cache alone; the cache given is written to and handed
+        back.
+        """
         if self.convolution is not None:
             inputs = torch.cat([cache.inputs, x.unsqueeze(1)], 1)
             x = x + self.convolution.last(inputs)
@@ -123,7 +129,7 @@ class CausalBackbone(nn.Module):
         turn = self._turns(torch.full((1,), cache.steps, device=x.device))
         slot = cache.steps % self.window
         held = min(cache.steps + 1, self.window)
-        for layer, block in enumerate(self.blocks):
+        for layer, block in enumerate(cast("Iterable[Block]", self.blocks)):
             x = block.step(x, turn, cache.keys[layer], cache.values[layer], slot, held)
         cache.steps += 1
         return self.norm(x), cache
@@ -131,7 +137,8 @@ class CausalBackbone(nn.Module):
     def _turns(self, steps: Tensor) -> Complex[Tensor, "time 1 1 pairs"]:
         """By what the pairs of queries and keys at these steps are multiplied.
 
-        Angles are computed in float64: in float32 they would be coarse after some ten thousand steps.
+        Angles are computed in float64: in float32 they would be coarse after some ten thousand
+        steps.
         """
         angles = steps[:, None, None, None] * self.frequencies
         return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)

@@ -18,10 +18,11 @@ def dropped(
     generator: torch.Generator,
     device: torch.device,
 ) -> Bool[Tensor, "..."]:
-    """Which elements of a tensor of this shape to drop: each with `quantised(probability)`, independently.
+    """Which elements of a tensor of this shape to drop: each with `quantised(probability)`,
+    independently.
 
-    torch's `bernoulli_` draws a double for each element, one thread at a time; here one 64-bit draw serves eight
-    elements, a byte each, which is what makes attention dropout affordable on a CPU.
+    torch's `bernoulli_` draws a double for each element, one thread at a time; here one 64-bit draw
+    serves eight elements, a byte each, which is what makes attention dropout affordable on a CPU.
     """
     size = torch.Size(shape).numel()
     words = torch.randint(-(2**63), 2**63 - 1, (-(-size // 8),), generator=generator, device=device)
@@ -32,7 +33,8 @@ def dropped(
 def dropout(
     x: Float[Tensor, "*shape"], probability: float, generator: torch.Generator | None
 ) -> Float[Tensor, "*shape"]:
-    """`x` with elements dropped and the rest scaled up, so that the expectation stays; `x` itself without a generator.
+    """`x` with elements dropped and the rest scaled up, so that the expectation stays; `x` itself
+    without a generator.
 
     The scale is that of the quantised probability, so the expectation is exact.
     """

@@ -13,25 +13,30 @@ from icrl.trees import Tree, leaves
 
 EMBEDDING_STD = 0.5
 IMAGE_SIDE = 32
-"""uint8 arrays at least this high and wide are images; smaller ones are symbols (MiniGrid's largest is 25)."""
+"""uint8 arrays at least this high and wide are images; smaller ones are symbols (MiniGrid's largest
+is 25).
+"""
 SYMBOLS = 256
 """A bounded integer array with at most this many values is taken as symbols."""
 WIDEST_BOUND = 1e6
-"""Bounds further apart say nothing about the scale (older environments write 3.4e38 for infinity)."""
+"""Bounds further apart say nothing about the scale (older environments write 3.4e38 for
+infinity).
+"""
 
 
 class SpaceEncoder(nn.Module):
-    """Encodes values of a space as vectors; the parts of a Dict or Tuple are encoded apart and summed.
+    """Encodes values of a space as vectors; the parts of a Dict or Tuple are encoded apart and
+    summed.
 
-    | space                           | encoding                                                              |
-    |---------------------------------|-----------------------------------------------------------------------|
-    | Discrete                        | an embedding                                                          |
-    | MultiDiscrete                   | an embedding for each factor, summed                                  |
-    | MultiBinary                     | linear in ±1                                                          |
-    | Box of numbers                  | finite bounds to ±1, the rest by running statistics; two linear layers|
-    | Box, uint8, 32 x 32 or more     | strided convolutions (channels last or first)                         |
-    | Box of at most 256 integers, 2D or 3D | an embedding for each channel's symbol, summed in each cell; linear |
-    | Text                            | an embedding for each character and place; mean                       |
+    | space                         | encoding                                               |
+    |-------------------------------|--------------------------------------------------------|
+    | Discrete                      | an embedding                                           |
+    | MultiDiscrete                 | an embedding for each factor, summed                   |
+    | MultiBinary                   | linear in ±1                                           |
+    | Box of numbers                | bounds to ±1, else running statistics; two layers      |
+    | Box, uint8, 32 x 32 or more   | strided convolutions (channels last or first)          |
+    | Box, 2D or 3D, of 256 symbols | an embedding for each channel, summed in a cell; linear |
+    | Text                          | a feature of each character in its place; mean         |
     """
 
     def __init__(self, space: Space, width: int) -> None:
@@ -51,7 +56,9 @@ class SpaceEncoder(nn.Module):
         return encoded[0] if len(encoded) == 1 else torch.stack(encoded).sum(0)
 
     def observe(self, tree: Tree) -> None:
-        """Take values into the running statistics: for training alone, and before the forward pass."""
+        """Take values into the running statistics: for training alone, and before the forward
+        pass.
+        """
         for part, (_, tensor) in zip(self.parts, leaves(tree), strict=True):
             if isinstance(part, NumberEncoder):
                 part.observe(tensor)
@@ -80,7 +87,9 @@ def leaf_encoder(space: Space, width: int) -> nn.Module:
 
 
 def channel_axis(shape: tuple[int, ...]) -> int:
-    """Which axis of a 3D array holds the channels: the first if it is the smallest, else the last."""
+    """Which axis of a 3D array holds the channels: the first if it is the smallest, else the
+    last.
+    """
     return 0 if shape[0] < shape[2] else 2
 
 
@@ -110,8 +119,8 @@ def bounded(space: spaces.Box) -> np.ndarray:
 class CategoryEncoder(nn.Module):
     """An embedding for each factor, summed; [..., *shape] int64 -> [..., width].
 
-    Values outside the space are brought to its nearest: before a trial's first action stand zeros, which a
-    space that starts elsewhere does not have.
+    Values outside the space are brought to its nearest: before a trial's first action stand zeros,
+    which a space that starts elsewhere does not have.
     """
 
     start: Tensor
@@ -187,7 +196,9 @@ class NumberEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Strided convolutions down to a few cells, then linear; [..., *shape] uint8 -> [..., width]."""
+    """Strided convolutions down to a few cells, then linear; [..., *shape] uint8 -> [...,
+    width].
+    """
 
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__()
@@ -201,9 +212,8 @@ class ImageEncoder(nn.Module):
             layers += [nn.Conv2d(channels, following, 3, stride=2, padding=1), nn.GELU()]
             sides = [(side + 1) // 2 for side in sides]
             channels, following = following, min(2 * following, 64)
-        self.layers = nn.Sequential(
-            *layers, nn.Flatten(), nn.Linear(channels * math.prod(sides), width)
-        )
+        self.layers = nn.Sequential(*layers)
+        self.linear = nn.Linear(channels * math.prod(sides), width)
 
     def forward(self, x: Tensor) -> Tensor:
         leading = x.shape[: x.ndim - len(self.shape)]
@@ -212,11 +222,14 @@ class ImageEncoder(nn.Module):
             x = x.unsqueeze(1)
         elif self.channel == 2:
             x = x.movedim(3, 1)
-        return self.layers(x.to(self.layers[-1].weight.dtype) / 127.5 - 1).reshape(*leading, -1)
+        features = self.layers(x.to(self.linear.weight.dtype) / 127.5 - 1)
+        return self.linear(features.flatten(1)).reshape(*leading, -1)
 
 
 class SymbolEncoder(nn.Module):
-    """An embedding for each channel's symbol, summed in each cell, then linear over cells; -> [..., width]."""
+    """An embedding for each channel's symbol, summed in each cell, then linear over cells; -> [...,
+    width].
+    """
 
     CELL_WIDTH = 16
 
@@ -247,7 +260,9 @@ class SymbolEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """A feature of each character in its place, averaged over the text; [..., length] codes -> [..., width]."""
+    """A feature of each character in its place, averaged over the text; [..., length] codes ->
+    [..., width].
+    """
 
     def __init__(self, num_characters: int, max_length: int, width: int) -> None:
         super().__init__()

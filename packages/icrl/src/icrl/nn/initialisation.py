@@ -10,8 +10,8 @@ import torch
 def initial_weights(generator: torch.Generator) -> Iterator[None]:
     """Modules built inside, on the CPU, draw their initial weights from `generator` (a CPU one).
 
-    torch's modules initialise themselves from the global generator and take no other, so that one is put aside
-    for the while.
+    torch's modules initialise themselves from the global generator and take no other, so that one
+    is put aside for the while.
     """
     seed = int(torch.randint(2**62, (), generator=generator))
     before = torch.default_generator.get_state()

@@ -30,7 +30,9 @@ class RunningNorm(nn.Module):
 
     @torch.no_grad()
     def observe(self, x: Tensor) -> None:
-        """Take the values `x` [..., size] into the statistics (Chan et al. 1979, parallel variance)."""
+        """Take the values `x` [..., size] into the statistics (Chan et al. 1979, parallel
+        variance).
+        """
         rows = x.reshape(-1, x.shape[-1]).float()
         batch_mean = rows.mean(0)
         total = self.count + len(rows)

@@ -12,7 +12,9 @@ FLAG_STD = 0.1
 
 
 class RewardEncoder(nn.Module):
-    """A reward of any scale; [...] float -> [..., width]: linear in its value, its sign and its symlog."""
+    """A reward of any scale; [...] float -> [..., width]: linear in its value, its sign and its
+    symlog.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -24,11 +26,12 @@ class RewardEncoder(nn.Module):
 
 
 class TimeStepEncoder(nn.Module):
-    """One token a step: previous action, previous reward, observation, and whether an episode ended and opens.
+    """One token a step: previous action, previous reward, observation, and whether an episode ended
+    and opens.
 
-    The sum of one vector for each. The action to be chosen at a step is no part of its token. Nor is `outcome`,
-    which differs from the observation only where an episode ended: there the next token tells the action and
-    the reward that ended it.
+    The sum of one vector for each. The action to be chosen at a step is no part of its token. Nor
+    is `outcome`, which differs from the observation only where an episode ended: there the next
+    token tells the action and the reward that ended it.
     """
 
     def __init__(self, observation_space: Space, action_space: Space, width: int) -> None:
@@ -50,6 +53,8 @@ class TimeStepEncoder(nn.Module):
         return token + flags.to(token.dtype) @ self.flags.to(token.dtype)
 
     def observe(self, timesteps: TimeStep) -> None:
-        """Take timesteps into the running statistics: for training alone, and before the forward pass."""
+        """Take timesteps into the running statistics: for training alone, and before the forward
+        pass.
+        """
         self.observation.observe(timesteps.observation)
         self.action.observe(timesteps.action)
