@@ -27,3 +27,4 @@ autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 default_role = "literal"
+smartquotes = False

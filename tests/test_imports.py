@@ -11,7 +11,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-TYPE_CHECKING = "TYPE_CHECKING"
+LOADED_BY_ANOTHER = {
+    "tensorboard": "torch.utils.tensorboard writes with it",
+    "pytest": "the extra `testing` runs with it",
+    "hypothesis": "the extra `testing` draws with it",
+    "beartype": "the extra `testing` checks shapes with it",
+}
+"""Dependencies that no module of the package that declares them imports, with the reason."""
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -99,3 +105,22 @@ def test_what_a_package_imports_stands_in_its_dependencies(packages):
                 if not providers & declared:
                     undeclared.add((package.name, top))
     assert not undeclared
+
+
+def test_what_a_package_declares_is_imported_by_it(packages):
+    distributions = packages_distributions()
+    unused = set()
+    for package in packages:
+        project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        lines = [*project["dependencies"]]
+        for extra, more in project.get("optional-dependencies", {}).items():
+            lines += more if extra != "all" else []
+        tops = {
+            name.split(".")[0]
+            for path in (package / "src").rglob("*.py")
+            for name, _ in imported(ast.parse(path.read_text(encoding="utf-8")))
+        }
+        used = {canonicalize_name(one) for top in tops for one in distributions.get(top, [top])}
+        declared = {canonicalize_name(Requirement(line).name) for line in lines}
+        unused |= {(package.name, name) for name in declared - used - set(LOADED_BY_ANOTHER)}
+    assert not unused
