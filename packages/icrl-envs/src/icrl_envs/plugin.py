@@ -79,7 +79,7 @@ def icrl_families() -> list[FamilySpec]:
         _dark_room(
             "icrl/DarkRoom15x15-v0",
             "Dark Room of 15x15, 50 steps from the centre: Darkroom-Large of DICP and LHF.",
-            "jaehyeon-son/dicp",
+            "Son et al. 2025, Distilling RL Algorithms for In-Context Model-Based Planning (DICP)",
             size=15,
             horizon=50,
             num_test_tasks=22,

@@ -128,12 +128,7 @@ class TaskEnv(gymnasium.Env):
         """
         if not self._running:
             raise ResetNeeded(f"{self.family.id}: no episode is running; call reset() first.")
-        if isinstance(self.action_space, spaces.Box):  # any float will do, as Gymnasium's own do
-            action = from_arrays(self.action_space, to_arrays(self.action_space, action))
-        if not self.action_space.contains(action):
-            raise SpaceError(
-                f"{self.family.id} got the action {action!r}, expected one of {self.action_space}."
-            )
+        action = self._read_action(action)
         observation, reward, terminated, truncated, success = self.advance(action)
         self._running = not (terminated or truncated)
         self._show()
@@ -168,6 +163,18 @@ class TaskEnv(gymnasium.Env):
         info: dict[str, Any] = {"task": self._tasks.row(0)}
         return info if success is None else info | {"success": success}
 
+    def _read_action(self, action: Any) -> Any:
+        """An action that a user gave, checked; in a Box any floats will do, as in Gymnasium."""
+        try:
+            read = _with_floats(self.action_space, action)
+        except (TypeError, ValueError, LookupError):
+            read = action
+        if not self.action_space.contains(read):
+            raise SpaceError(
+                f"{self.family.id} got the action {action!r}, expected one of {self.action_space}."
+            )
+        return read
+
     def _read_task(self, task: Any) -> Tasks:
         """A task that a user gave, checked against the family's task space."""
         expected = self.family.task_space.spaces
@@ -196,3 +203,13 @@ def _array_of(space: spaces.Space, value: Any) -> np.ndarray | None:
         return array if same and space.contains(from_arrays(space, array)) else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _with_floats(space: spaces.Space, value: Any) -> Any:
+    """A value with what belongs into a Box cast to its dtype."""
+    if isinstance(space, spaces.Dict):
+        cast = {name: _with_floats(child, value[name]) for name, child in space.spaces.items()}
+        return {**value, **cast}
+    if isinstance(space, spaces.Tuple):
+        return tuple(_with_floats(c, v) for c, v in zip(space.spaces, value, strict=True))
+    return np.asarray(value, space.dtype) if isinstance(space, spaces.Box) else value

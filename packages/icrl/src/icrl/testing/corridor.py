@@ -33,7 +33,7 @@ class Corridor(NativeFamily, Solved):
     | task        | goal, gain [3]| goal 0 to 6, gain between 1 and 2                    |
     """
 
-    id = "icrl.tests/Corridor-v0"
+    id = "icrl-tests/Corridor-v0"
     observation_space = spaces.Discrete(CELLS)
     action_space = spaces.Discrete(2)
     task_space = spaces.Dict({"goal": spaces.Discrete(CELLS), "gain": spaces.Box(1, 4, (3,))})

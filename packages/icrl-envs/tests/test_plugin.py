@@ -1,0 +1,112 @@
+"""What the package registers: its ids, where they work, and that importing them costs and says
+nothing.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+
+import icrl_envs
+from icrl.plugins.families import family_of
+from icrl_envs.plugin import icrl_families
+
+SPECS = icrl_families()
+README = Path(icrl_envs.__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.id)
+def test_an_id_can_be_made_alone_and_as_a_batch(spec):
+    single = gymnasium.make(spec.id)
+    batch = gymnasium.make_vec(spec.id, num_envs=3, device="cpu", split="test")
+    assert single.observation_space == batch.single_observation_space
+    observation, _ = batch.reset(seed=0)
+    assert all(single.observation_space.contains(row.numpy()) for row in observation)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.id)
+def test_a_spec_says_what_it_is(spec):
+    assert spec.summary and spec.paper and spec.default_source == "q-learning"
+    assert family_of(spec).trial_episodes >= 40
+
+
+def test_ids_are_distinct():
+    assert len({spec.id for spec in SPECS}) == len(SPECS)
+
+
+def test_the_readme_has_every_id_with_its_returns():
+    rows = dict(
+        re.findall(r"^\| `(icrl/[\w-]+)` \|.*\| ([\d.]+) \| [\d.]+ \|$", README.read_text(), re.M)
+    )
+    assert rows.keys() == {spec.id for spec in SPECS}
+    for spec in SPECS:
+        family = family_of(spec)
+        count = min(family.num_tasks["train"], 300)
+        mean = family.optimal_return(family.sample_tasks(count, seed=0)).mean().item()
+        assert float(rows[spec.id]) == pytest.approx(mean, rel=0.03)
+
+
+def run(script):
+    """A script in an interpreter of its own; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_importing_prints_nothing_and_loads_no_torch():
+    assert run("import sys, icrl_envs; assert 'torch' not in sys.modules") == ""
+
+
+def test_a_module_qualified_id_needs_no_import():
+    script = (
+        "import gymnasium; print(gymnasium.make('icrl_envs:icrl/DarkRoom-v0').reset(seed=0)[0])"
+    )
+    assert run(script) == "[4 4]\n"
+
+
+def test_a_batch_needs_no_import_either():
+    script = (
+        "import gymnasium; env = gymnasium.make_vec('icrl_envs:icrl/DarkKeyToDoor-v0', num_envs=3);"
+        " print(tuple(env.reset(seed=0)[0].shape))"
+    )
+    assert run(script) == "(3, 2)\n"
+
+
+def test_spawned_workers_find_the_id():
+    """In the parent the id is registered; a spawned child starts with nothing."""
+    env = gymnasium.vector.AsyncVectorEnv(
+        [_make_qualified, _make_qualified], context="spawn", daemon=True
+    )
+    try:
+        observation, info = env.reset(seed=[0, 1])
+        assert observation.tolist() == [[4, 4], [4, 4]]
+        assert info["task"]["goal"].shape == (2, 2)
+        assert env.step(np.array([1, 2]))[0].tolist() == [[3, 4], [4, 5]]
+    finally:
+        env.close()
+
+
+def _make_qualified():
+    import gymnasium
+
+    return gymnasium.make("icrl_envs:icrl/DarkRoom-v0")
+
+
+def test_asynchronous_vectorization_spawns_the_id_too():
+    env = gymnasium.make_vec(
+        "icrl/DarkRoomHard-v0",
+        num_envs=2,
+        vectorization_mode="async",
+        vector_kwargs={"context": "spawn"},
+        size=5,
+    )
+    try:
+        assert env.reset(seed=0)[0].tolist() == [[2, 2], [2, 2]]
+    finally:
+        env.close()
