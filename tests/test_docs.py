@@ -211,6 +211,7 @@ def test_what_a_page_shows_runs(page, tmp_path):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(tmp_path / ".site"),
         "COLUMNS": "100",
+        "MINARI_DATASETS_PATH": str(tmp_path / "minari"),
     }
     script = ""
     for language, path, text in blocks(page):
