@@ -17,7 +17,7 @@ from icrl.histories import HistoryStore, Manifest, WindowRows, Windows, timestep
 from icrl.interaction import play
 from icrl.random_agent import RandomPolicy
 from icrl.tasks import Tasks
-from icrl.testing import TwoCells
+from icrl.testing import ACCELERATOR, TwoCells, pretended_accelerator
 from icrl.timestep import TimeStep
 
 CPU = torch.device("cpu")
@@ -342,6 +342,33 @@ def test_equal_generators_give_equal_windows_however_the_store_is_held(tmp_path:
         assert torch.equal(first.timesteps.reward, other.timesteps.reward)
         assert torch.equal(first.timesteps.outcome, other.timesteps.outcome)
         assert torch.equal(first.stream, other.stream)
+
+
+def test_sampling_reads_nothing_back_to_the_host(tmp_path: Path) -> None:
+    script = [(3, False), (2, True), (4, True)]
+    store = store_of(tmp_path / "store", [[scripted(s, script, 9)] for s in range(3)])
+    sampler = store.window_sampler(
+        device=ACCELERATOR, every=2, part=(0.5, 1.0), from_start=0.5, columns=("truncated",)
+    )
+    with pretended_accelerator() as device:
+        windows = sampler.windows(7, 5, generator=torch.Generator())
+        assert windows.timesteps.outcome.device == windows.mask.device == device
+        assert windows.columns["truncated"].shape == (7, 5)
+
+
+def test_recording_a_step_reads_nothing_back_to_the_host(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", [])
+    tasks = Tasks("test/Scripted", {}, "train", {"number": torch.arange(3)})
+    recorder = store.append(tasks, streams_per_task=1, steps=2, device=ACCELERATOR)
+
+    def record_twice(device: torch.device) -> None:
+        zero, no = (torch.zeros(3, dtype=d, device=device) for d in (torch.int64, torch.bool))
+        for _ in range(2):
+            recorder.step(zero, zero, zero.float(), no, no, zero)
+
+    with pretended_accelerator() as device:
+        record_twice(device)
+    assert recorder.recorded == 2
 
 
 @pytest.mark.parametrize(

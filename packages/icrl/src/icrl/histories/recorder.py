@@ -127,9 +127,8 @@ class HistoryRecorder:
             )
         self._flush(self._begun)
         streams = torch.cat(self._ended_streams)
-        order = streams.argsort(
-            stable=True
-        )  # blocks come in the order of steps, a shard's outcomes by stream
+        # Blocks come in the order of steps, a shard's outcomes by stream and then by step.
+        order = streams.argsort(stable=True)
         self._begun.writer.finish(
             {name: torch.cat(parts)[order] for name, parts in self._outcomes.items()}
         )
