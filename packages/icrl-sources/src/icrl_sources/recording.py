@@ -5,12 +5,13 @@ recorder.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from icrl.errors import ConfigError
 from icrl.histories import HistoryRecorder
-from icrl.spaces import leaf_dtype, leaf_spaces
+from icrl.spaces import array_dtype, leaf_spaces
 from icrl.trees import Tree, map_tree
 from icrl.vector import TaskVectorEnv
 
@@ -38,7 +39,7 @@ class RecordedVectorEnv(TaskVectorEnv):
         self._env = env
         self._recorder = recorder
         self._columns = columns
-        self._dtypes = map_tree(leaf_dtype, leaf_spaces(env.single_action_space))
+        self._dtypes = map_tree(array_dtype, leaf_spaces(env.single_action_space))
         self._observation: Tree = None
         self._held: dict[str, Any] | None = None
         self._taken = 0
@@ -116,8 +117,9 @@ class RecordedVectorEnv(TaskVectorEnv):
             self._recorder.step(**self._held)
             self._held = None
 
-    def _as_tensor(self, dtype: torch.dtype, action: Any) -> Tensor:
-        """The action as a tensor of the environment's device; what the learner gave may be written
-        to again.
-        """
-        return torch.tensor(action, dtype=dtype, device=self.device)
+    def _as_tensor(self, dtype: np.dtype, action: Any) -> Tensor:
+        """A copy of an action as a tensor: what the learner gave may be written to again."""
+        if isinstance(action, Tensor):
+            return action.clone()
+        tensor = torch.from_numpy(np.array(action, dtype))
+        return tensor if self.device.type == "cpu" else tensor.to(self.device)

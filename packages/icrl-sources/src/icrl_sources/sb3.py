@@ -52,11 +52,11 @@ class SB3Source(Source):
     tasks_per_shard = 1
 
     def __init__(self, config: SB3Config, family: TaskFamily, device: torch.device) -> None:
-        """Keep the settings; the learner runs on the CPU whatever the device, since SB3 acts
-        through NumPy.
+        """Keep the settings; the learner runs on the CPU, since SB3 acts through NumPy.
 
-        Raises: ConfigError: for an algorithm that there is not. SpaceError: for spaces that the
-            algorithm cannot serve.
+        Raises:
+            ConfigError: for an algorithm that there is not.
+            SpaceError: for spaces that the algorithm cannot serve.
         """
         super().__init__(config.adapted(Interface.of(family)), family, torch.device("cpu"))
         self.config: SB3Config

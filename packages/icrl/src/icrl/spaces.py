@@ -29,7 +29,7 @@ def leaf_spaces(space: Space) -> Tree:
     """The tree of leaf spaces of a space.
 
     Raises:
-        SpaceError: for a space that has no fixed-size tensor form (Sequence, Graph, OneOf, a stranger's own).
+        SpaceError: for a space without a tensor form of fixed size (Sequence, Graph, OneOf, ...).
     """
     if isinstance(space, spaces.Dict):
         return {name: leaf_spaces(child) for name, child in space.spaces.items()}
@@ -39,7 +39,8 @@ def leaf_spaces(space: Space) -> Tree:
         return space
     raise SpaceError(
         f"the space {space} has no tensor form of fixed size. Served: Discrete, MultiDiscrete, "
-        "MultiBinary, Box, Text, and Dict and Tuple of these. Wrap the environment so that it has one."
+        "MultiBinary, Box, Text, and Dict and Tuple of these. Wrap the environment so that it has "
+        "one."
     )
 
 
@@ -52,6 +53,11 @@ def leaf_dtype(space: Space) -> torch.dtype:
     return torch.int64
 
 
+def array_dtype(space: Space) -> np.dtype:
+    """The same as NumPy has it."""
+    return torch.zeros(0, dtype=leaf_dtype(space)).numpy().dtype
+
+
 def leaf_shape(space: Space) -> tuple[int, ...]:
     """The shape of a leaf space's tensor for one value."""
     if isinstance(space, spaces.Text):
@@ -62,7 +68,8 @@ def leaf_shape(space: Space) -> tuple[int, ...]:
 def zeros(space: Space, rows: tuple[int, ...], device: torch.device | str = "cpu") -> Tree:
     """A tree of zero tensors with leading axes `rows`: the action before a trial's first."""
     return map_tree(
-        lambda s: torch.zeros((*rows, *leaf_shape(s)), dtype=leaf_dtype(s), device=device), leaf_spaces(space)
+        lambda s: torch.zeros((*rows, *leaf_shape(s)), dtype=leaf_dtype(s), device=device),
+        leaf_spaces(space),
     )
 
 
@@ -82,12 +89,11 @@ def to_arrays(space: Space, value: Any) -> Tree:
         array = np.zeros(space.max_length, np.int64)
         array[: len(value)] = [codes[character] for character in value]
         return array
-    dtype = torch.zeros(0, dtype=leaf_dtype(space)).numpy().dtype
-    return np.asarray(value, dtype).reshape(leaf_shape(space))
+    return np.asarray(value, array_dtype(space)).reshape(leaf_shape(space))
 
 
 def from_arrays(space: Space, tree: Tree) -> Any:
-    """The value of a space that a tree of arrays or CPU tensors stands for: the inverse of `to_arrays`."""
+    """The value that a tree of arrays or CPU tensors stands for: the inverse of `to_arrays`."""
     if isinstance(space, spaces.Dict):
         return {name: from_arrays(child, tree[name]) for name, child in space.spaces.items()}
     if isinstance(space, spaces.Tuple):
@@ -107,12 +113,15 @@ def stack(space: Space, values: list[Any], device: torch.device | str = "cpu") -
 
 
 def clipped(space: Space, tree: Tree) -> Tree:
-    """Actions as an environment receives them: tensors of a Box within its bounds, all others as they are."""
+    """Actions as an environment receives them: those of a Box within its bounds."""
 
     def clip(leaf: Space, tensor: Tensor) -> Tensor:
         if not isinstance(leaf, spaces.Box):
             return tensor
-        low, high = (torch.as_tensor(bound, dtype=tensor.dtype, device=tensor.device) for bound in (leaf.low, leaf.high))
+        low, high = (
+            torch.as_tensor(bound, dtype=tensor.dtype, device=tensor.device)
+            for bound in (leaf.low, leaf.high)
+        )
         return torch.clamp(tensor, low, high)
 
     return map_tree(clip, leaf_spaces(space), tree)
@@ -124,7 +133,9 @@ def unstack(space: Space, tree: Tree) -> list[Any]:
     first = arrays
     while isinstance(first, dict | tuple):
         first = next(iter(first.values())) if isinstance(first, dict) else first[0]
-    return [from_arrays(space, map_tree(lambda a, row=row: a[row], arrays)) for row in range(len(first))]
+    return [
+        from_arrays(space, map_tree(lambda a, row=row: a[row], arrays)) for row in range(len(first))
+    ]
 
 
 def space_to_json(space: Space) -> dict[str, Any]:
@@ -172,7 +183,9 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
             low, high = (_bound_from_json(data[side], shape, dtype) for side in ("low", "high"))
             return spaces.Box(low, high, shape, dtype.type)
         case "Text":
-            return spaces.Text(data["max_length"], min_length=data["min_length"], charset=data["characters"])
+            return spaces.Text(
+                data["max_length"], min_length=data["min_length"], charset=data["characters"]
+            )
         case "Dict":
             return spaces.Dict([(name, space_from_json(child)) for name, child in data["spaces"]])
         case "Tuple":

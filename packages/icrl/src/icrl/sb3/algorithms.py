@@ -90,14 +90,18 @@ def make_model(
 ) -> BaseAlgorithm:
     """A learner on an environment.
 
-    Args: learner: the algorithm's class. env: the environment it learns in. seed: seeds its
-        weights, its exploration and the environment. policy: the name of SB3's policy; None: the
-        one for the observation space. settings: keywords of the algorithm as plain data: classes of
-        `policy_kwargs` by their name in `torch.nn` or `torch.optim`, lists where SB3 wants tuples.
+    Args:
+        learner: the algorithm's class.
+        env: the environment it learns in.
+        seed: seeds its weights, its exploration and the environment.
+        policy: the name of SB3's policy; None: the one for the observation space.
+        settings: keywords of the algorithm as plain data: classes of `policy_kwargs` by their name
+            in `torch.nn` or `torch.optim`, lists where SB3 wants tuples.
         device: where its networks are.
 
-    Raises: ConfigError: for a keyword or a value that the algorithm does not take. SpaceError: for
-        spaces that it cannot serve.
+    Raises:
+        ConfigError: for a keyword or a value that the algorithm does not take.
+        SpaceError: for spaces that it cannot serve.
     """
     keywords = python_settings(settings or {})
     known = set(inspect.signature(learner).parameters) - {

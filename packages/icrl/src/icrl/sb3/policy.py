@@ -123,10 +123,11 @@ class SB3Policy(Policy[Hidden]):
         seen = self._view(timestep.observation)
         if self._normalization is not None:
             seen = self._normalization(seen)
+        policy: Any = self._model.policy
         with _seeded(generator, self._model.device):
             if self._model.use_sde:
-                self._model.policy.reset_noise(len(timestep.reward))
-            actions, state = self._model.policy.predict(
+                policy.reset_noise(len(timestep.reward))
+            actions, state = policy.predict(
                 seen,
                 tuple(part.numpy() for part in context) or None,
                 timestep.episode_start.cpu().numpy(),

@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from icrl.families import LearnerView
-from icrl.sb3.views import ActionView, ObservationView
+from icrl.sb3.views import ActionView, ObservationView, host_array
 from icrl.vector import TaskVectorEnv
 
 
@@ -78,15 +78,15 @@ class TaskVecEnv(VecEnv):
         observation, reward, terminated, truncated, info = self.env.step(received)
         if self._learner:
             observation = self._learner.learner_observation(self.env.unwrapped)
-        rewards = reward.cpu().numpy().copy()
-        ended, cut = terminated.cpu().numpy(), truncated.cpu().numpy()
+        rewards = host_array(reward).copy()
+        ended, cut = host_array(terminated), host_array(truncated)
         dones, cut = ended | cut, cut & ~ended
         self._returns += rewards
         self._lengths += 1
         if "success" in info:
-            self._succeeded |= info["success"].cpu().numpy()
+            self._succeeded |= host_array(info["success"])
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": c} for c in cut.tolist()]
-        if dones.any():
+        if np.count_nonzero(dones):
             self._close_episodes(dones, infos, info)
         return self._view(observation), rewards, dones, infos
 

@@ -41,22 +41,22 @@ class ObservationView:
             SpaceError: for a space that has no fixed-size tensor form.
         """
         found = {path: _observation_leaf(leaf) for path, leaf in leaves(leaf_spaces(space))}
-        self._bare = "" in found
         self._converts = {path: convert for path, (_, convert) in found.items()}
         self._names = {
             path: path.replace(".", "_") for path in found
         }  # torch forbids dots in names of modules
         named = {self._names[path]: leaf for path, (leaf, _) in found.items()}
-        self.space: Space = named[""] if self._bare else spaces.Dict(named)
+        self.space: Space = named[""] if "" in named else spaces.Dict(named)
         """The space as SB3 gets it."""
 
     def __call__(self, observation: Tree) -> np.ndarray | dict[str, np.ndarray]:
         """Observations of many rows, a tree of tensors [envs, ...], as SB3 gets them."""
-        arrays = {
-            self._names[path]: self._converts[path](_array(leaf))
+        if isinstance(observation, Tensor):
+            return self._converts[""](host_array(observation))
+        return {
+            self._names[path]: self._converts[path](host_array(leaf))
             for path, leaf in leaves(observation)
         }
-        return arrays[""] if self._bare else arrays
 
     def rows(self, observation: Tree) -> list[Any]:
         """The same, one value for each row."""
@@ -154,5 +154,6 @@ def _flat(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), -1)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+def host_array(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array on the host, sharing its memory where it lies there."""
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()

@@ -45,6 +45,7 @@ class CounterFamily(WrappedFamily):
 
     id = "Counter"
     trial_episodes = 2
+    num_tasks = {"train": 89, "test": 8}  # noqa: RUF012
     task_space = spaces.Dict({"number": spaces.Discrete(97)})
 
     def __init__(self, length: int = 3, how: str = "truncated") -> None:
@@ -52,9 +53,12 @@ class CounterFamily(WrappedFamily):
         self.read_environment()
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
-        """The numbers from ten times the seed on."""
-        first = seed * 10
-        return Tasks(self.id, {}, split, {"number": torch.arange(first, first + num_tasks)})
+        """Consecutive numbers from ten times the seed on: 0 to 88 to train, 89 to 96 to test."""
+        self.check_split(split)
+        self.check_num_tasks(num_tasks, split)
+        first, count = (0, 89) if split == "train" else (89, 8)
+        numbers = first + (seed * 10 + torch.arange(num_tasks)) % count
+        return Tasks(self.id, dict(self.arguments), split, {"number": numbers})
 
     def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
         """A counter."""

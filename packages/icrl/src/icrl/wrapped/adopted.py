@@ -11,12 +11,11 @@ from torch import Tensor
 from icrl.devices import find_device
 from icrl.errors import AutoresetError, SpaceError, TaskError, UsageError
 from icrl.families import TaskFamily
-from icrl.spaces import leaf_shape, leaf_spaces, stack, unstack
+from icrl.spaces import array_dtype, leaf_shape, leaf_spaces, stack, unstack
 from icrl.tasks import Tasks
 from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
-from icrl.wrapped.buffers import numpy_dtype
-from icrl.wrapped.conversion import received_action
+from icrl.wrapped.conversion import action_receiver
 from icrl.wrapped.texts import with_texts
 
 
@@ -40,9 +39,11 @@ class AdoptedVectorEnv(TaskVectorEnv):
     ) -> None:
         """Adopt an environment.
 
-        Raises: AutoresetError: for next-step autoreset that cannot be turned off: the step after an
-            episode's end would enter histories as a transition that never was. SpaceError: if its
-            spaces are not the family's. TaskError: if there are not as many tasks as rows.
+        Raises:
+            AutoresetError: for next-step autoreset that cannot be turned off: the step after an
+                episode's end would enter histories as a transition that never was.
+            SpaceError: if its spaces are not the family's.
+            TaskError: if there are not as many tasks as rows.
         """
         self.closed = True  # until there is something to close
         family.check_tasks(tasks)
@@ -73,9 +74,10 @@ class AdoptedVectorEnv(TaskVectorEnv):
         self._ready = False
         self.closed = False
         self._action = map_tree(
-            lambda s: np.zeros((env.num_envs, *leaf_shape(s)), numpy_dtype(s)),
+            lambda s: np.zeros((env.num_envs, *leaf_shape(s)), array_dtype(s)),
             leaf_spaces(family.action_space),
         )
+        self._receive = action_receiver(family.action_space, self._action)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -91,7 +93,7 @@ class AdoptedVectorEnv(TaskVectorEnv):
         """Step every row; rows whose episode ends are reset in the same step."""
         if not self._ready:
             raise UsageError(f"{self.family.id}: call reset before the first step.")
-        received_action(self.single_action_space, actions, self._action)
+        self._receive(actions)
         values, reward, terminated, truncated, infos = self._env.step(self._received())
         ended_by_itself = np.asarray(terminated, bool)
         done = ended_by_itself | np.asarray(truncated, bool)
@@ -154,9 +156,7 @@ class AdoptedVectorEnv(TaskVectorEnv):
 
 
 def _takes_reset_mask(env: VectorEnv) -> bool:
-    """Whether ended rows can be reset by themselves: with autoreset disabled, and in Gymnasium's
-    own two.
-    """
+    """Whether rows can be reset by themselves, as in Gymnasium's own two always."""
     mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
     return mode is AutoresetMode.DISABLED or isinstance(
         env.unwrapped, SyncVectorEnv | AsyncVectorEnv

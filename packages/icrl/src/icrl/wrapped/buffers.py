@@ -8,10 +8,9 @@ from math import prod
 from typing import Any, Self
 
 import numpy as np
-import torch
 from gymnasium import Space
 
-from icrl.spaces import leaf_dtype, leaf_shape, leaf_spaces
+from icrl.spaces import array_dtype, leaf_shape, leaf_spaces
 from icrl.trees import Tree, map_tree
 
 ALIGNMENT = 64
@@ -35,7 +34,7 @@ class Layout:
 
         def of_space(space: Space) -> Tree:
             return map_tree(
-                lambda s: _Array((rows, *leaf_shape(s)), numpy_dtype(s)), leaf_spaces(space)
+                lambda s: _Array((rows, *leaf_shape(s)), array_dtype(s)), leaf_spaces(space)
             )
 
         return {
@@ -98,11 +97,6 @@ class Buffers:
             return flat.reshape(array.shape)
 
         return cls(**{name: map_tree(lay, tree) for name, tree in layout.arrays().items()})
-
-
-def numpy_dtype(space: Space) -> np.dtype:
-    """The NumPy dtype of a leaf space's tensor."""
-    return torch.zeros(0, dtype=leaf_dtype(space)).numpy().dtype
 
 
 def _leaves(tree: Tree) -> Iterator[_Array]:

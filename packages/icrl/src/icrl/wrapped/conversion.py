@@ -1,6 +1,4 @@
-"""Conversion at the simulator's boundary: values of a space into rows of arrays, and rows into
-values.
-"""
+"""Conversion at the simulator's boundary: values of a space into rows of arrays, and back."""
 
 import warnings
 from collections.abc import Callable
@@ -8,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import Space, spaces
+from torch import Tensor
 
 from icrl.errors import SpaceError
 from icrl.spaces import from_arrays, leaf_shape, leaf_spaces, to_arrays
@@ -127,9 +126,10 @@ class RangeCheck:
             leaves(leaf_spaces(space)), leaves(buffer), strict=True
         ):
             bounds = _bounds(leaf)
-            if bounds is not None:
-                checks = self._floats if array.dtype.kind == "f" else self._codes
-                checks.append((path, leaf, array, *bounds))
+            if array.dtype.kind == "f":
+                self._floats.append((path, leaf, array, *(bounds or (None, None))))
+            elif bounds is not None:
+                self._codes.append((path, leaf, array, *bounds))
 
     def __call__(self, rows: slice) -> None:
         """Check these rows.
@@ -139,13 +139,15 @@ class RangeCheck:
         """
         for path, space, array, low, high in self._codes:
             part = array[rows]
-            if (part < low).any() or (part > high).any():
+            if np.count_nonzero(part < low) or np.count_nonzero(part > high):
                 self._refuse(path, space, part, (part < low) | (part > high))
         for path, space, array, low, high in self._floats:
             part = array[rows]
-            if not ((part >= low).all() and (part <= high).all()):
-                if np.isnan(part).any():
-                    self._refuse(path, space, part, np.isnan(part))
+            flat = part.reshape(-1)
+            squares = flat.dot(flat)
+            if squares != squares:  # the cheapest way to see that something is NaN
+                self._refuse(path, space, part, np.isnan(part))
+            if low is not None and (np.count_nonzero(part < low) or np.count_nonzero(part > high)):
                 self._warn(path, space, part[(part < low) | (part > high)])
 
     def _refuse(self, path: str, space: Space, part: np.ndarray, wrong: np.ndarray) -> None:
@@ -160,38 +162,49 @@ class RangeCheck:
             where = f"[{path}]" if path else ""
             warnings.warn(
                 f"{self._name}: observation{where} has the value {wrong[0]}, outside of its space "
-                f"{space}. It is passed "
-                "on as it is; this is said once.",
+                f"{space}. It is passed on as it is; this is said once.",
                 stacklevel=2,
             )
 
 
-def received_action(space: Space, actions: Tree, buffer: Tree) -> None:
-    """Write actions, [envs, *action] torch or NumPy, into `buffer` as the environments are to
-    receive them.
+Receive = Callable[[Tree], None]
+
+
+def action_receiver(space: Space, buffer: Tree) -> Receive:
+    """A function that writes actions, [envs, *action] torch or NumPy, into `buffer`.
 
     Continuous actions are clipped to the bounds of their Box (see `icrl.spaces.clipped`).
 
-    Raises: SpaceError: for actions of another shape, or a code out of its range.
+    Raises (the function):
+        SpaceError: for actions of another shape, or a code out of its range.
     """
+    if isinstance(buffer, dict | tuple):
+        tree = leaf_spaces(space)
+        return lambda actions: map_tree(
+            lambda leaf, values, array: _receive(leaf, _bounds(leaf), values, array),
+            tree,
+            actions,
+            buffer,
+        )
+    bounds = _bounds(space)
+    return lambda actions: _receive(space, bounds, actions, buffer)
 
-    def write(leaf: Space, values: Any, array: np.ndarray) -> None:
-        given = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
-        if given.shape != array.shape:
-            raise SpaceError(
-                f"actions have the shape {given.shape}, expected {array.shape} for {leaf} in each "
-                "row."
-            )
-        if isinstance(leaf, spaces.Box):
-            np.clip(given, leaf.low, leaf.high, out=array, casting="unsafe")
-            return
-        bounds = _bounds(leaf)
-        if bounds is not None and ((given < bounds[0]).any() or (given > bounds[1]).any()):
-            row = int(np.argwhere((given < bounds[0]) | (given > bounds[1]))[0][0])
-            raise SpaceError(f"the action {given[row]} of row {row} is not in {leaf}.")
-        array[...] = given
 
-    map_tree(write, leaf_spaces(space), actions, buffer)
+def _receive(space: Space, bounds: Any, values: Any, array: np.ndarray) -> None:
+    given = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if given.shape != array.shape:
+        raise SpaceError(
+            f"actions have the shape {given.shape}, expected {array.shape}: {space} in each row."
+        )
+    if isinstance(space, spaces.Box):
+        np.clip(given, space.low, space.high, out=array, casting="unsafe")
+        return
+    if bounds is not None:
+        wrong = (given < bounds[0]) | (given > bounds[1])
+        if np.count_nonzero(wrong):
+            row = int(np.argwhere(wrong)[0][0])
+            raise SpaceError(f"the action {given[row]} of row {row} is not in {space}.")
+    array[...] = given
 
 
 def _bounds(space: Space) -> tuple[Any, Any] | None:
@@ -207,5 +220,7 @@ def _bounds(space: Space) -> tuple[Any, Any] | None:
             limits = np.iinfo(space.dtype)
             if (space.low == limits.min).all() and (space.high == limits.max).all():
                 return None
+        elif not (np.isfinite(space.low).any() or np.isfinite(space.high).any()):
+            return None
         return space.low, space.high
     return None

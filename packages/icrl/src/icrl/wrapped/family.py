@@ -43,12 +43,14 @@ class WrappedFamily(TaskFamily, Playable):
         return step_seconds(self)
 
     def read_environment(self) -> None:
-        """Make one environment, and take the spaces, the horizon and whether success is reported
-        from it.
+        """Make one environment, and take from it what a family says.
+
+        That is the spaces, the horizon and whether success is reported.
 
         Success counts as reported if the first step's `info` has `success` or `is_success`.
 
-        Raises: SpaceError: if a space has no tensor form.
+        Raises:
+            SpaceError: if a space has no tensor form.
         """
         env = self.make_env()
         try:
@@ -86,9 +88,11 @@ class WrappedFamily(TaskFamily, Playable):
 
         Beyond what every family's `vector_env` takes:
 
-        Args: workers: processes that step the environments; 0: this one; None: as many as there are
-            cores if a step of all environments is slow enough to be worth it. The results are the
-            same. render_mode: `"rgb_array"` if `render()` shall return frames.
+        Args:
+            workers: processes that step the environments; 0: this one; None: as many as there are
+                cores if a step of all environments is slow enough to be worth it. The results are
+                the same.
+            render_mode: `"rgb_array"` if `render()` shall return frames.
         """
         self.check_tasks(tasks)
         return WrappedVectorEnv(
@@ -117,9 +121,7 @@ class WrappedFamily(TaskFamily, Playable):
 
 
 def _horizon(env: gymnasium.Env) -> int | None:
-    """The steps after which an episode is cut: the specification's, else the attribute that
-    MiniGrid has.
-    """
+    """The steps after which an episode is cut: the specification's, else MiniGrid's attribute."""
     stated = env.spec.max_episode_steps if env.spec is not None else None
     if stated is None:
         stated = getattr(env.unwrapped, "max_steps", None)

@@ -41,12 +41,15 @@ class GymnasiumFamily(WrappedFamily, Rendered):
     def __init__(self, id: str, **arguments: Any) -> None:
         """Find the environment and read its spaces.
 
-        Args: id: a Gymnasium id, also of a package that was not imported yet, or `module:Id`.
+        Args:
+            id: a Gymnasium id, also of a package that was not imported yet, or `module:Id`.
             arguments: given to `gymnasium.make`.
 
-        Raises: UnknownFamilyError, MissingPackageError: if there is no such environment, or it is
-            not installed. ConfigError: if it does not take the arguments. SpaceError: if a space
-            has no tensor form.
+        Raises:
+            UnknownFamilyError, MissingPackageError: if there is no such environment, or it is not
+                installed.
+            ConfigError: if it does not take the arguments.
+            SpaceError: if a space has no tensor form.
         """
         self.id = id
         self.arguments = arguments

@@ -1,6 +1,4 @@
-"""Finding a Gymnasium environment by its id, also when the package that registers it was not
-imported yet.
-"""
+"""Finding a Gymnasium environment by its id, also one that no import has registered yet."""
 
 import difflib
 import importlib
@@ -44,11 +42,13 @@ PROVIDERS = (
 
 
 def find_spec(id: str) -> EnvSpec:
-    """The specification of an id, after importing what registers it; `module:Id` imports that
-    module first.
+    """The specification of an id, after importing what registers it.
 
-    Raises: UnknownFamilyError: with the nearest id. MissingPackageError: with the pip line of the
-        package that would bring the id.
+    `module:Id` imports that module.
+
+    Raises:
+        UnknownFamilyError: with the nearest id.
+        MissingPackageError: with the pip line of the package that would bring the id.
     """
     module, _, name = id.rpartition(":")
     if module:

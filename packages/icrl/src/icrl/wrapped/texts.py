@@ -14,9 +14,7 @@ ANY_TEXT = spaces.Text(256, min_length=0, charset=string.printable[:95])
 
 
 def with_texts(space: Space) -> Space:
-    """The space with every space of strings that is not `Text` (MiniGrid's missions) replaced by
-    one that is.
-    """
+    """The space, with `Text` in place of every other space of strings (MiniGrid's missions)."""
     if isinstance(space, spaces.Dict):
         return spaces.Dict([(name, with_texts(child)) for name, child in space.spaces.items()])
     if isinstance(space, spaces.Tuple):

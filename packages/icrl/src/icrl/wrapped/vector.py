@@ -13,7 +13,7 @@ from icrl.tasks import Tasks
 from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import Buffers, Layout
-from icrl.wrapped.conversion import received_action
+from icrl.wrapped.conversion import action_receiver
 from icrl.wrapped.simulators import SLOW_STEP_SECONDS, Simulators
 from icrl.wrapped.workers import AVAILABLE, WorkerSimulators
 
@@ -56,10 +56,10 @@ class WrappedVectorEnv(TaskVectorEnv):
         self._draws: np.random.Generator | None = None
         self._playing = np.arange(num_envs) % len(tasks)
         self._next = self._playing.copy()
-        self._begun = np.ones(
-            num_envs, np.int64
-        )  # episodes of the task that each row plays, the current one included
+        # Episodes of the task that each row plays, the current one included.
+        self._begun = np.ones(num_envs, np.int64)
         self._simulators, self._buffers = self._start(family, num_envs, workers, render_mode)
+        self._receive = action_receiver(family.action_space, self._buffers.action)
         self.closed = False
 
     @property
@@ -85,35 +85,38 @@ class WrappedVectorEnv(TaskVectorEnv):
         else:
             self._advance(np.arange(self.num_envs))
         self._set_tasks(np.arange(self.num_envs), self._playing)
+        self._buffers.success[:] = False
         self._simulators.reset()
         self._set_tasks(np.arange(self.num_envs), self._next)
         observation = self._tensors(self._buffers.opening)
         nowhere = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        return observation, self._info(observation, nowhere, success=nowhere)
+        return observation, self._info(observation, nowhere)
 
     def step(self, actions: Tree) -> tuple[Tree, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every row.
 
-        Raises: SpaceError: for actions of another shape or out of their range, and for observations
-            that do not fit.
+        Raises:
+            UsageError: before the first reset.
+            SpaceError: for actions of another shape or out of their range, and for observations
+                that do not fit.
         """
         if self._draws is None:
             raise UsageError(f"{self.family.id}: call reset before the first step.")
         buffers = self._buffers
-        received_action(self.single_action_space, actions, buffers.action)
+        self._receive(actions)
         self._simulators.step()
         outcome = self._tensors(buffers.outcome)
-        reward, terminated, truncated, success = self._tensors(
-            (buffers.reward, buffers.terminated, buffers.truncated, buffers.success)
+        reward, terminated, truncated = map(
+            self._tensor, (buffers.reward, buffers.terminated, buffers.truncated)
         )
         done = buffers.terminated | buffers.truncated
-        observation, ended = outcome, torch.from_numpy(done).to(self.device)
-        if done.any():
+        observation, ended = outcome, self._tensor(done)
+        if np.count_nonzero(done):
             observation = where(ended, self._tensors(buffers.opening), outcome)
             rows = np.flatnonzero(done)
             self._advance(rows)
             self._set_tasks(rows, self._next)
-        return observation, reward, terminated, truncated, self._info(outcome, ended, success)
+        return observation, reward, terminated, truncated, self._info(outcome, ended)
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every row, if the environment was made with a `render_mode`."""
@@ -160,12 +163,20 @@ class WrappedVectorEnv(TaskVectorEnv):
             array[rows] = self._arrays[name][tasks[rows]]
 
     def _tensors(self, tree: Tree) -> Tree:
-        """Copies, as the buffers are written again."""
-        return map_tree(lambda array: torch.from_numpy(array.copy()).to(self.device), tree)
+        if isinstance(tree, np.ndarray):
+            return self._tensor(tree)
+        return map_tree(self._tensor, tree)
 
-    def _info(self, outcome: Tree, ended: Tensor, success: Tensor) -> dict[str, Any]:
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        """A copy, as the buffers are written again."""
+        tensor = torch.from_numpy(array.copy())
+        return tensor if self.device.type == "cpu" else tensor.to(self.device)
+
+    def _info(self, outcome: Tree, ended: Tensor) -> dict[str, Any]:
         info = {"final_obs": outcome, "_final_obs": ended}
-        return info | {"success": success} if self.family.reports_success else info
+        if self.family.reports_success:
+            info["success"] = self._tensor(self._buffers.success)
+        return info
 
 
 def _worthwhile_workers(family: "WrappedFamily", num_envs: int) -> int:
