@@ -36,9 +36,8 @@ def test_options_and_names_may_come_in_any_order():
 
 
 def test_settings_are_set_aside_with_what_follows_them():
-    options = parse(
-        ["run", "ad", "F", "--agent.sizes", "3", "5", "--num-tasks", "7", "--source", "ppo", "--source.steps=11", "--env.x", "a"]
-    )
+    words = "run ad F --agent.sizes 3 5 --num-tasks 7 --source ppo --source.steps=11 --env.x a"
+    options = parse(words.split())
     assert options.settings == {
         "agent": ["--agent.sizes", "3", "5"],
         "source": ["--source.steps=11"],

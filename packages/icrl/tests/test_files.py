@@ -27,7 +27,7 @@ def test_a_failure_at_any_step_leaves_the_old_file_and_nothing_else(path, step, 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.tempfile if step == "mkstemp" else files.os, step, fail)
-    with pytest.raises(StorageError, match="the disk is full.*untouched"):
+    with pytest.raises(StorageError, match=r"the disk is full.*untouched"):
         files.write_json(path, {"new": 2})
     monkeypatch.undo()
     assert files.read_json(path) == {"old": 1}

@@ -13,7 +13,9 @@ from icrl import spaces as tensor_spaces
 from icrl.errors import SpaceError
 
 LEAVES = st.one_of(
-    st.builds(lambda n, start: spaces.Discrete(n, start=start), st.integers(1, 7), st.integers(-3, 5)),
+    st.builds(
+        lambda n, start: spaces.Discrete(n, start=start), st.integers(1, 7), st.integers(-3, 5)
+    ),
     st.lists(st.integers(1, 5), min_size=1, max_size=3).map(spaces.MultiDiscrete),
     st.integers(1, 5).map(spaces.MultiBinary),
     st.sampled_from([np.float32, np.uint8, np.int64]).map(
@@ -79,7 +81,7 @@ def test_zeros_have_the_layout_of_values():
 
 
 def test_a_space_without_a_fixed_size_is_refused_by_name():
-    with pytest.raises(SpaceError, match="Sequence.*has no tensor form"):
+    with pytest.raises(SpaceError, match=r"Sequence.*has no tensor form"):
         tensor_spaces.leaf_spaces(spaces.Dict({"rows": spaces.Sequence(spaces.Discrete(3))}))
 
 

@@ -11,7 +11,9 @@ from icrl.tasks import Tasks
 @pytest.fixture
 def tasks():
     goals = torch.arange(14).reshape(7, 2)
-    return Tasks("icrl/DarkRoom-v0", {"size": 9}, "test", {"goal": goals, "gain": torch.arange(7.0)})
+    return Tasks(
+        "icrl/DarkRoom-v0", {"size": 9}, "test", {"goal": goals, "gain": torch.arange(7.0)}
+    )
 
 
 def test_an_index_keeps_the_task_axis(tasks):
@@ -44,7 +46,7 @@ def test_concatenated_parts_are_the_whole(tasks):
 
 def test_tasks_of_another_split_do_not_concatenate(tasks):
     other = Tasks(tasks.family, tasks.arguments, "train", tasks.arrays)
-    with pytest.raises(TaskError, match="train.*cannot follow.*test"):
+    with pytest.raises(TaskError, match=r"train.*cannot follow.*test"):
         Tasks.concatenate([tasks, other])
 
 

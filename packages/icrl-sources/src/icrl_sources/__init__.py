@@ -1,0 +1,1 @@
+"""Learning-history sources of icrl: Stable-Baselines3 and batched tabular learners."""

@@ -57,7 +57,7 @@ class Interface:
         self._check_spaces(
             recorded,
             f"and its histories were recorded so, but {self.family} has",
-            "Give histories of a family with the same spaces, or leave --histories out to collect some.",
+            "Give histories of a family with the same spaces, or leave --histories out.",
         )
 
     def _check_spaces(self, other: "Interface", but: str, remedy: str) -> None:
@@ -65,7 +65,8 @@ class Interface:
             ours, theirs = getattr(self, what), getattr(other, what)
             if ours != theirs:
                 raise SpaceError(
-                    f"{other.family} has the {what.replace('_', ' ')} {theirs}, {but} {ours}. {remedy}"
+                    f"{other.family} has the {what.replace('_', ' ')} {theirs}, {but} {ours}. "
+                    f"{remedy}"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Agent(ABC):
 
     @abstractmethod
     def save(self, directory: Path) -> None:
-        """Write a checkpoint (settings, interface, weights) that `load` reads; nothing is pickled."""
+        """Write settings, interface and weights, as `load` reads them; nothing is pickled."""
 
     @classmethod
     @abstractmethod
@@ -157,4 +158,7 @@ class OnlineAgent(Agent):
 
     @abstractmethod
     def learn(self, family: TaskFamily, run: "Run") -> None:
-        """Learn on a family in whose view `train` is the only split; a killed run goes on from its last checkpoint."""
+        """Learn on a family in whose view `train` is the only split.
+
+        A killed run goes on from its last checkpoint.
+        """

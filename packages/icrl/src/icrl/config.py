@@ -1,4 +1,4 @@
-"""Config: an agent's or source's settings, a frozen keyword-only dataclass that round-trips through TOML."""
+"""Config: an agent's or source's settings, a frozen dataclass that round-trips through TOML."""
 
 import dataclasses
 import tomllib
@@ -15,8 +15,8 @@ from icrl.files import read_toml, write_text
 class Config:
     """Settings. Subclasses are frozen keyword-only dataclasses with a docstring under each field.
 
-    A field whose default depends on the horizon is `None` by default and is filled by `adapted`; a value that
-    the user gave is never changed, only refused.
+    A field whose default depends on the horizon is `None` by default and is filled by `adapted`; a
+    value that the user gave is never changed, only refused.
     """
 
     def adapted(self, interface: Any) -> Self:
@@ -49,7 +49,9 @@ class Config:
         except BaseValidationError as error:
             reasons = "; ".join(cattrs.transform_error(error))
             known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise ConfigError(f"{where} cannot be used: {reasons}. {cls.__name__} has: {known}.") from error
+            raise ConfigError(
+                f"{where} cannot be used: {reasons}. {cls.__name__} has: {known}."
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write the settings as TOML, whole or not at all."""
@@ -66,9 +68,10 @@ class Config:
 def presets(text: str, family: str | None, budget: str) -> dict[str, Any]:
     """The settings that a preset file has for a pairing at a budget.
 
-    A preset file is TOML with tables `["FAMILY".BUDGET]`; FAMILY is an id or `"*"`. More special tables win over
-    more general ones: `"*".default`, then `"*".BUDGET`, then the family's `default`, then the family's BUDGET.
-    A family's own `default` is not used at the budget `smoke`, which must stay within seconds.
+    A preset file is TOML with tables `["FAMILY".BUDGET]`; FAMILY is an id or `"*"`. More special
+    tables win over more general ones: `"*".default`, then `"*".BUDGET`, then the family's
+    `default`, then the family's BUDGET. A family's own `default` is not used at the budget `smoke`,
+    which must stay within seconds.
     """
     tables = tomllib.loads(text)
     chosen: dict[str, Any] = {}

@@ -7,19 +7,19 @@ IcrlError
 │   │   ├── UnknownFamilyError
 │   │   └── UnknownSourceError
 │   ├── ConfigError                      a setting is unknown, of the wrong type or out of range
-│   ├── SplitError                       a split that does not exist, or a training split where it is refused
-│   ├── TaskError                        tasks of another family, or more tasks than a family has
-│   ├── SpaceError                       spaces that differ from what was trained or recorded, or cannot be served
-│   ├── ContextError                     a context that is too short for the episodes it must hold
+│   ├── SplitError                       no such split, or a training split where it is refused
+│   ├── TaskError                        tasks of another family, or more than a family has
+│   ├── SpaceError                       spaces that differ from the recorded, or cannot be served
+│   ├── ContextError                     a context too short for the episodes that it must hold
 │   ├── DeviceError                      a device that is not there
-│   ├── MissingPackageError (ImportError)  a package that an extra, or a Gymnasium id, needs is not installed
-│   ├── AutoresetError                   a vector environment whose autoreset would put phantom steps into histories
+│   ├── MissingPackageError (ImportError)  a package that something needs is not installed
+│   ├── AutoresetError                   an autoreset that would put phantom steps into histories
 │   └── OutputError (FileExistsError)    an output directory that holds something else
 ├── PluginError (RuntimeError)           a plugin's own fault: names its distribution and version
 ├── DamagedFileError (OSError)           a damaged, truncated or foreign file: names it
 └── StorageError (OSError)               a write that failed: a full disk, a missing permission
 
-Each message says what is wrong, as the user names it, what we got, what we expected, and what to do.
+Each message says what is wrong as the user names it, what we got, what we expected, what to do.
 """
 
 EXIT_DONE, EXIT_FAILURE, EXIT_USAGE = 0, 1, 2
@@ -78,7 +78,7 @@ class DeviceError(UsageError):
 
 
 class MissingPackageError(UsageError, ImportError):
-    """A package is not installed that an extra, or a Gymnasium id, needs; the message has the pip line."""
+    """A package that something needs is not installed; the message has the pip line."""
 
 
 class AutoresetError(UsageError):

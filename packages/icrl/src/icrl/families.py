@@ -1,4 +1,4 @@
-"""TaskFamily: a distribution over tasks with the same spaces, and the optional interfaces of a family."""
+"""TaskFamily: a distribution over tasks with the same spaces; its optional interfaces."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class TaskFamily(ABC):
     """A distribution over tasks; what one Gymnasium id names.
 
-    A family is made by `icrl.make_family(id, **arguments)`, which sets `id` and `arguments` after the
-    constructor has checked the arguments. Its partition into splits is its own (keyword `split_seed` where tasks
-    are drawn); the `seed` of `sample_tasks` only picks from it.
+    A family is made by `icrl.make_family(id, **arguments)`, which sets `id` and `arguments` after
+    the constructor has checked the arguments. Its partition into splits is its own (keyword
+    `split_seed` where tasks are drawn); the `seed` of `sample_tasks` only picks from it.
     """
 
     id: str = ""
@@ -69,11 +69,11 @@ class TaskFamily(ABC):
         """Environments that play these tasks.
 
         Args:
-            tasks: the tasks. Without `episodes_per_task`, row `i` plays task `i % len(tasks)` for as long as it
-                lives.
+            tasks: the tasks. Without `episodes_per_task`, row `i` plays task `i % len(tasks)` for
+                as long as it lives.
             num_envs: rows; default one per task.
-            episodes_per_task: if given, each row draws a new task from `tasks` after so many episodes, with the
-                environment's own generator.
+            episodes_per_task: if given, each row draws a new task from `tasks` after so many
+                episodes, with the environment's own generator.
             device: where the tensors live.
 
         Raises:
@@ -81,11 +81,17 @@ class TaskFamily(ABC):
         """
 
     def optimal_return(self, tasks: Tasks) -> Tensor | None:
-        """Expected return of one episode of the best policy that knows the task, [tasks] float32; None if unknown."""
+        """What the best policy that knows the task earns in an episode on average, [tasks] float32.
+
+        None if that is unknown.
+        """
         return None
 
     def random_return(self, tasks: Tasks) -> Tensor | None:
-        """Expected return of one episode of uniformly random actions, [tasks] float32; None if unknown."""
+        """What uniformly random actions earn in one episode on average, [tasks] float32.
+
+        None if that is unknown.
+        """
         return None
 
     def check_split(self, split: str) -> None:
@@ -116,7 +122,7 @@ class Solved(ABC):
 
     @abstractmethod
     def oracle(self, tasks: Tasks) -> "Policy":
-        """The policy that knows the tasks: row `i` acts optimally in task `i`. For comparison only."""
+        """The policy that knows the tasks, for comparison: row `i` acts optimally in task `i`."""
 
 
 class RewardModel(ABC):
@@ -126,11 +132,14 @@ class RewardModel(ABC):
     def reward_and_termination(
         self, observation: Tree, action: Tree, next_observation: Tree
     ) -> tuple[Tensor, Tensor]:
-        """Reward [batch] float32 and termination [batch] bool of transitions, in any leading batch shape."""
+        """Reward [batch] float32 and termination [batch] bool of transitions.
+
+        `batch` stands for any leading axes.
+        """
 
 
 class LearnerView(ABC):
-    """A family whose *sources* may see more than the observation; what they see more is never recorded.
+    """A family whose *sources* may see more than the observation; the rest is never recorded.
 
     Key-to-Door hides whether the key is held, without which tabular Q-learning cannot solve it.
     """
@@ -139,14 +148,14 @@ class LearnerView(ABC):
 
     @abstractmethod
     def learner_observation(self, env: TaskVectorEnv) -> Tree:
-        """What a source's learner sees in each row of an environment of this family now, [envs, ...]."""
+        """What a source's learner sees now in each row of an environment, [envs, ...]."""
 
     @abstractmethod
     def learner_outcome(self, env: TaskVectorEnv) -> Tree:
         """What it sees of what the last action led to, [envs, ...].
 
-        That is `learner_observation`, except in rows whose episode the last step ended: there the view of the
-        ended episode's last state, from which a truncated episode is bootstrapped.
+        That is `learner_observation`, except in rows whose episode the last step ended: there the
+        view of the ended episode's last state, from which a truncated episode is bootstrapped.
         """
 
 
@@ -164,7 +173,7 @@ class Playable(ABC):
         episodes_per_task: int | None = None,
         render_mode: str | None = None,
     ) -> gymnasium.Env:
-        """An environment with the three resets of `icrl.single.TaskEnv`, which it should inherit."""
+        """An environment with the three resets of `icrl.single.TaskEnv`, from which it inherits."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,6 @@ class Rendered(ABC):
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """The picture of an episode where it stands, [height, width, 3] uint8.
 
-        `task` is one row of `Tasks`, as `tasks.row(i)` and `info["task"]` give it. The picture depends on
-        nothing else, so that a recorded episode can be drawn.
+        `task` is one row of `Tasks`, as `tasks.row(i)` and `info["task"]` give it. The picture
+        depends on nothing else, so that a recorded episode can be drawn.
         """

@@ -17,10 +17,11 @@ if TYPE_CHECKING:  # `icrl.files` also serves the command line's light half, whi
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to the disk, then rename it into place.
+    """Let `write` fill a temporary file beside `path`, flush it to the disk, then rename it.
 
     Raises:
-        StorageError: if the disk is full or the folder cannot be written; `path` is then what it was before.
+        StorageError: if the disk is full or the folder cannot be written; `path` is then what it
+            was before.
     """
     path = Path(path)
     temporary: str | None = None
@@ -101,7 +102,7 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping
 
 
 def _with_sorted_metadata(data: bytes) -> bytes:
-    """A safetensors file with its metadata in order: the library hashes them, anew in each process."""
+    """A safetensors file with its metadata in order: the library's changes with the process."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     if "__metadata__" in header:
@@ -117,7 +118,8 @@ def read_tensors(
     """Read a safetensors file: its tensors (on the CPU) and its metadata.
 
     Raises:
-        DamagedFileError: if the file is missing, damaged, truncated, or lacks metadata that ours has.
+        DamagedFileError: if the file is missing, damaged, truncated, or lacks metadata that ours
+            has.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -18,10 +18,12 @@ class Policy(ABC, Generic[Context]):
     Laws, each checked by `icrl.testing.PolicyContract`:
 
     * *fitting*: actions lie in the action space;
-    * *pure*: equal inputs and generator state give equal actions; samples come from `generator` alone;
+    * *pure*: equal inputs and generator state give equal actions; samples come from `generator`
+      alone;
     * *frozen*: acting changes no weight;
     * *separate*: what happens in one environment never changes another's action;
-    * *persistent* (if the agent's spec says `memory="trial"`): an episode boundary does not erase the context;
+    * *persistent* (if the agent's spec says `memory="trial"`): an episode boundary does not erase
+      the context;
     * *cached = uncached* (for a `SequencePolicy`): acting step by step equals the full pass;
     * *on the device*: `act` mixes no devices and reads no tensor back to the host.
     """
@@ -36,25 +38,26 @@ class Policy(ABC, Generic[Context]):
     ) -> tuple[Tree, Context]:
         """Choose actions [envs, *action] and the context to go on with.
 
-        The context given is consumed: it may be written to, and must not be used again. The previous action is
-        read from the timestep, never from the context, so that a prompt can be replayed.
+        The context given is consumed: it may be written to, and must not be used again. The
+        previous action is read from the timestep, never from the context, so that a prompt can be
+        replayed.
         """
 
 
 class SequencePolicy(Policy[Context]):
-    """A policy that also has a full forward pass over whole trials; acting is one cached step of it and a draw."""
+    """A policy with a full forward pass over trials; acting is one cached step of it and a draw."""
 
     @abstractmethod
     def logits(self, timesteps: TimeStep) -> Tensor:
         """What the actions are drawn from, at every step of trials [envs, time]: [envs, time, ...].
 
-        Attention is banded to the policy's window at every layer over the whole trial, which is what acting
-        with a ring-buffer cache computes.
+        Attention is banded to the policy's window at every layer over the whole trial, which is
+        what acting with a ring-buffer cache computes.
         """
 
     @abstractmethod
     def step(self, timestep: TimeStep, context: Context) -> tuple[Tensor, Context]:
-        """The logits of one step [envs, ...], from the context alone, and the context to go on with."""
+        """The logits of one step [envs, ...] from the context, and the context to go on with."""
 
     @abstractmethod
     def draw(self, logits: Tensor, generator: torch.Generator) -> Tree:

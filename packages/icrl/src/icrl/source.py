@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Source(ABC):
     """Trains a learner on each task, from scratch, and records every transition.
 
-    The recorder sits at the environment boundary: row `t` holds the observation that the learner acted on, the
-    action that the environment received, and what it answered. What a `LearnerView` shows in addition is never
-    recorded.
+    The recorder sits at the environment boundary: row `t` holds the observation that the learner
+    acted on, the action that the environment received, and what it answered. What a `LearnerView`
+    shows in addition is never recorded.
     """
 
     name: ClassVar[str]
@@ -53,6 +53,6 @@ class Source(ABC):
     def record(self, tasks: Tasks, recorder: "HistoryRecorder", *, seed: int) -> None:
         """Learn these tasks (at most `tasks_per_shard`), giving every step to the recorder.
 
-        Streams come out in the order of the tasks, `streams_per_task` in a row for each. All randomness comes
-        from `seed`, so that a shard begun anew is the same shard.
+        Streams come out in the order of the tasks, `streams_per_task` in a row for each. All
+        randomness comes from `seed`, so that a shard begun anew is the same shard.
         """

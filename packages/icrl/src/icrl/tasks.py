@@ -33,7 +33,9 @@ class Tasks:
     def __post_init__(self) -> None:
         lengths = {name: len(array) for name, array in self.arrays.items()}
         if not lengths or len(set(lengths.values())) != 1:
-            raise TaskError(f"every array of tasks needs the same leading task axis, got lengths {lengths}.")
+            raise TaskError(
+                f"every array of tasks needs the same leading task axis, got lengths {lengths}."
+            )
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
@@ -52,17 +54,22 @@ class Tasks:
         return (self[i] for i in range(len(self)))
 
     def row(self, index: int) -> dict[str, np.ndarray]:
-        """One task as a fresh dict of NumPy arrays: what `info["task"]` shows and `options["task"]` takes."""
-        return {name: array[index].detach().cpu().numpy().copy() for name, array in self.arrays.items()}
+        """One task as fresh NumPy arrays, as `info["task"]` and `options["task"]` have it."""
+        return {
+            name: array[index].detach().cpu().numpy().copy() for name, array in self.arrays.items()
+        }
 
     def to(self, device: torch.device | str) -> Self:
         """The same tasks on another device."""
         return replace(self, arrays={name: array.to(device) for name, array in self.arrays.items()})
 
     def repeat(self, times: int) -> Self:
-        """Each task `times` times in a row: task `i` stands in rows `i * times` to `(i + 1) * times - 1`."""
+        """Each task `times` times in a row: row `i` holds task `i // times`."""
         return replace(
-            self, arrays={name: array.repeat_interleave(times, dim=0) for name, array in self.arrays.items()}
+            self,
+            arrays={
+                name: array.repeat_interleave(times, dim=0) for name, array in self.arrays.items()
+            },
         )
 
     @classmethod
@@ -70,18 +77,29 @@ class Tasks:
         """Tasks of one family and split, one after another."""
         first = parts[0]
         for part in parts[1:]:
-            if (part.family, part.arguments, part.split) != (first.family, first.arguments, first.split):
+            if (part.family, part.arguments, part.split) != (
+                first.family,
+                first.arguments,
+                first.split,
+            ):
                 raise TaskError(
-                    f"tasks of {part.family} {dict(part.arguments)} ({part.split}) cannot follow tasks of "
-                    f"{first.family} {dict(first.arguments)} ({first.split})."
+                    f"tasks of {part.family} {dict(part.arguments)} ({part.split}) cannot follow "
+                    f"tasks of {first.family} {dict(first.arguments)} ({first.split})."
                 )
         return replace(
-            first, arrays={name: torch.cat([part.arrays[name] for part in parts]) for name in first.arrays}
+            first,
+            arrays={
+                name: torch.cat([part.arrays[name] for part in parts]) for name in first.arrays
+            },
         )
 
     def save(self, path: Path) -> None:
         """Write the tasks as one safetensors file, whole or not at all."""
-        metadata = {"family": self.family, "arguments": json.dumps(dict(self.arguments)), "split": self.split}
+        metadata = {
+            "family": self.family,
+            "arguments": json.dumps(dict(self.arguments)),
+            "split": self.split,
+        }
         write_tensors(path, dict(self.arrays), metadata)
 
     @classmethod

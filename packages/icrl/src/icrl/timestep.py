@@ -1,5 +1,6 @@
 """TimeStep: what an agent gets before it decides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +14,10 @@ from icrl.trees import Tree, map_tree
 
 @dataclass(frozen=True)
 class TimeStep:
-    """What an agent gets before it decides; leading axes are [envs] when acting, [batch, time] when training."""
+    """What an agent gets before it decides.
+
+    Leading axes are [envs] when acting, [batch, time] when training.
+    """
 
     observation: Tree
     """[envs, *observation], a tensor, or a dict or tuple of tensors as the space has it."""
@@ -22,7 +26,7 @@ class TimeStep:
     reward: Tensor
     """[envs] float32: what it earned, in the environment's own units."""
     outcome: Tree
-    """What that action led to: `observation`, except where it ended an episode: then its last observation."""
+    """What that action led to: `observation`, or the last one of the episode that it ended."""
     terminated: Tensor
     """[envs] bool: whether it ended the episode by termination (not truncation)."""
     episode_start: Tensor
@@ -30,7 +34,7 @@ class TimeStep:
 
     @classmethod
     def first(cls, observation: Tree, action_space: Space) -> Self:
-        """The timestep that opens a trial: no action led here, so action, reward and flags are zero."""
+        """The timestep that opens a trial: action, reward and flags are zero, as none led here."""
         leaf = observation
         while isinstance(leaf, dict | tuple):
             leaf = next(iter(leaf.values())) if isinstance(leaf, dict) else leaf[0]
@@ -44,8 +48,8 @@ class TimeStep:
             episode_start=torch.ones(rows, dtype=torch.bool, device=device),
         )
 
-    def map(self, function) -> Self:
-        """The timestep with `function` applied to every tensor: `timestep.map(lambda t: t[:, -1])`."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The timestep with `function` applied to every tensor: `t.map(lambda x: x[:, -1])`."""
         return type(self)(
             observation=map_tree(function, self.observation),
             action=map_tree(function, self.action),

@@ -45,7 +45,7 @@ def leaves_like(form: Tree, tree: Tree) -> Iterator[Any]:
 
 
 def where(mask: Tensor, tree: Tree, other: Tree) -> Tree:
-    """Rows of `tree` where `mask` ([rows] bool) holds, else rows of `other`; no host synchronisation."""
+    """Rows of `tree` where `mask` ([rows] bool) holds, else of `other`; nothing is read back."""
 
     def choose(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)

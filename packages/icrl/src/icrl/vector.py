@@ -1,7 +1,7 @@
 """TaskVectorEnv: many environments of one family, stepped as one batch of torch tensors."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -20,21 +20,29 @@ class TaskVectorEnv(VectorEnv):
 
     Autoreset is SAME_STEP. Every `step` and `reset` returns an `info` with
 
-    * `final_obs`: what each row's action led to, for *all* rows: the returned observation, except in rows whose
-      episode just ended: there the ended episode's last observation (`_final_obs` is the mask of those rows);
-    * `success` ([envs] bool, only where the family reports success): whether this transition reached it.
+    * `final_obs`: what each row's action led to, for *all* rows: the returned observation, except
+      in rows whose episode just ended: there the ended episode's last observation (`_final_obs` is
+      the mask of those rows);
+    * `success` ([envs] bool, only where the family reports success): whether this transition
+      reached it.
 
-    `tasks` are the tasks that the rows play now (they change between episodes only if the environment was made
-    with `episodes_per_task`). They are for recorders and plots, never for policies.
+    `tasks` are the tasks that the rows play now (they change between episodes only if the
+    environment was made with `episodes_per_task`). They are for recorders and plots, never for
+    policies.
 
-    Laws (checked by `icrl.testing`): returned tensors are never written to again; a row's future depends on its
-    own task, actions and noise only; `reset(seed)` makes all that follows repeat on one device; `reset(seed)`
-    changes no fixed task.
+    Laws (checked by `icrl.testing`): returned tensors are never written to again; a row's future
+    depends on its own task, actions and noise only; `reset(seed)` makes all that follows repeat on
+    one device; `reset(seed)` changes no fixed task.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP, "torch": True}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (declared so by Gymnasium)
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "torch": True,
+    }
 
-    def __init__(self, family: "TaskFamily", tasks: Tasks, num_envs: int, device: torch.device) -> None:
+    def __init__(
+        self, family: "TaskFamily", tasks: Tasks, num_envs: int, device: torch.device
+    ) -> None:
         self.family = family
         self.num_envs = num_envs
         self.device = device
