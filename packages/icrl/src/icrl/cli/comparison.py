@@ -10,7 +10,7 @@ from icrl.agent import Agent, Interface
 from icrl.cli.amounts import AMOUNTS, num_episodes, num_test_tasks
 from icrl.cli.output import say
 from icrl.cli.pairing import Pairing, check_served
-from icrl.cli.settings import default_config
+from icrl.cli.settings import companion_config, default_config
 from icrl.cli.stages import collected, evaluated, kept, say_cut, trained
 from icrl.config import Config
 from icrl.errors import UnknownNameError, UsageError
@@ -75,7 +75,7 @@ class Comparison:
             return self.result(name, self.optimum)
         agent = provided("agents", name)
         check_served(agent.spec, self.pairing.family)
-        config = default_config(self.pairing.options, "agent", agent, own=False)
+        config = companion_config(self.pairing.options, agent, self.pairing.agent_config)
         config = config.adapted(Interface.of(self.pairing.family))
         directory = self.directory / "companions" / name
 

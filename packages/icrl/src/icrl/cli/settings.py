@@ -75,11 +75,21 @@ def configs(
         group: default_config(options, group, each) if each is not None else Config()
         for group, each in found.items()
     }
-    words = [word for group in found for word in options.settings.get(group, [])]
-    if words:
-        parsed = _flags(options, settings, words)
-        settings |= {group: getattr(parsed, group) for group in _with_fields(settings)}
+    settings |= _parsed(options, settings)
     return settings["agent"], settings["source"]
+
+
+def companion_config(options: Options, companion: Provided[AgentSpec], beside: Config) -> Config:
+    """The settings of an agent that is trained beside another, from its own presets.
+
+    What the user said of the agent holds for a companion with the same settings too, so that a
+    smaller `ad` stands beside an `ed` that is just as small.
+    """
+    config = default_config(options, "agent", companion, own=False)
+    if type(config) is not type(beside):
+        return config
+    config = default_config(options, "agent", companion)
+    return _parsed(options, {"agent": config}).get("agent", config)
 
 
 def default_config(
@@ -167,6 +177,15 @@ def default_source(family: str | None) -> str:
 
 def _with_fields(settings: Mapping[str, Config]) -> dict[str, Config]:
     return {group: config for group, config in settings.items() if dataclasses.fields(config)}
+
+
+def _parsed(options: Options, settings: Mapping[str, Config]) -> dict[str, Config]:
+    """The settings with what flags say; nothing if there are no flags."""
+    words = [word for group in settings for word in options.settings.get(group, [])]
+    if not words:
+        return {}
+    parsed = _flags(options, settings, words)
+    return {group: getattr(parsed, group) for group in _with_fields(settings)}
 
 
 def _flags(options: Options, defaults: Mapping[str, Config], words: list[str]) -> Any:
