@@ -19,7 +19,7 @@ from icrl.tasks import Tasks
 from icrl.vector import TaskVectorEnv
 from icrl_envs.drawing import Picture
 from icrl_envs.oracle import KeyAndDoorWalker
-from icrl_envs.rooms import MOVES, Room, Start, View
+from icrl_envs.rooms import MOVES, Room, Start, View, paid
 from icrl_envs.rules import check_rules
 from icrl_envs.walks import payments, random_payments_with_key, shortest_paths
 
@@ -126,7 +126,7 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
         takes = (cell == state["key"]) & ~state["has_key"]
         at_door = (cell == state["door"]) & state["has_key"]
         opens = at_door & ~state["opened"]
-        paid = takes | (at_door if self._pays_every_step else opens)
+        pays = takes | (at_door if self._pays_every_step else opens)
         after = {
             "cell": cell,
             "key": state["key"],
@@ -134,7 +134,7 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
             "has_key": state["has_key"] | takes,
             "opened": state["opened"] | at_door,
         }
-        return Consequence(after, paid.float(), opens if self.terminates else None, opens)
+        return Consequence(after, paid(pays), opens if self.terminates else None, opens)
 
     def observation(self, state: State, task: Task) -> Tensor:
         """Where the agent is, and nothing of the key."""

@@ -17,7 +17,7 @@ from icrl.partition import Partition
 from icrl.tasks import Tasks
 from icrl_envs.drawing import Picture
 from icrl_envs.oracle import GoalWalker
-from icrl_envs.rooms import MOVES, Room, Start, View
+from icrl_envs.rooms import MOVES, Room, Start, View, paid
 from icrl_envs.rules import check_rules
 from icrl_envs.walks import payments, random_payments, shortest_paths
 
@@ -110,10 +110,10 @@ class DarkRoom(NativeFamily, Solved):
         cell = self.room.moved(state["cell"], action)
         there = cell == state["goal"]
         if self._pays_every_step:
-            return Consequence({"cell": cell, "goal": state["goal"]}, there.float())
+            return Consequence({"cell": cell, "goal": state["goal"]}, paid(there))
         first = there & ~state["paid"]
         after = {"cell": cell, "goal": state["goal"], "paid": state["paid"] | there}
-        return Consequence(after, first.float(), first if self.terminates else None, first)
+        return Consequence(after, paid(first), first if self.terminates else None, first)
 
     def observation(self, state: State, task: Task) -> Tensor:
         """Where the agent is."""

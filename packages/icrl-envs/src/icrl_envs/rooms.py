@@ -123,3 +123,11 @@ class Room:
             destinations = self.destinations.int().view(-1)
             self._tables[device] = _Tables(destinations.to(device), positions.to(device))
         return self._tables[device]
+
+
+def paid(where: Tensor) -> Tensor:
+    """A reward of 1 where a mask holds, float32.
+
+    A mask's bytes are converted several times as fast as its truth values on a CPU.
+    """
+    return where.view(torch.uint8).float()
