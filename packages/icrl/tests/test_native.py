@@ -2,6 +2,7 @@
 one.
 """
 
+import sys
 from itertools import pairwise
 
 import gymnasium
@@ -10,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from icrl.errors import ConfigError, DeviceError, SpaceError, TaskError
+from icrl.errors import ConfigError, DeviceError, SpaceError, TaskError, UsageError
 from icrl.native import Consequence, NativeFamily
 from icrl.tasks import Tasks
 from icrl.testing.corridor import CELLS, HORIZON, Corridor
@@ -156,6 +157,12 @@ def test_pictures_are_kept_for_an_episode_only():
 
 
 # Refusals
+
+
+def test_a_window_without_pygame_is_refused_when_the_environment_is_made(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(UsageError, match=r"needs pygame.*rgb_array"):
+        Corridor().single_env(render_mode="human")
 
 
 def test_pictures_before_the_first_reset_are_refused():

@@ -56,6 +56,7 @@ class TaskEnv(gymnasium.Env):
             SplitError: if the family has no such split.
             TaskError: for `episodes_per_task` below one.
             ConfigError: for a render mode that there is not.
+            UsageError: for the mode `human` without pygame.
         """
         assert isinstance(family, TaskFamily) and isinstance(family, Playable)
         family.check_split(split)
@@ -72,7 +73,7 @@ class TaskEnv(gymnasium.Env):
         self._tasks: Tasks | None = None
         self._episodes = 0  # of the current task, the running one included
         self._running = False
-        self._window: Window | None = None
+        self._window = self._new_window() if render_mode == "human" else None
 
     @abstractmethod
     def begin(self, task: Tasks, seed: int | None) -> Any:
@@ -155,8 +156,11 @@ class TaskEnv(gymnasium.Env):
 
     def _show(self) -> None:
         if self.render_mode == "human":
-            self._window = self._window or Window(self.family.id, self.metadata["render_fps"])
+            self._window = self._window or self._new_window()
             self._window.show(self.picture())
+
+    def _new_window(self) -> Window:
+        return Window(self.family.id, self.metadata["render_fps"])
 
     def _info(self, success: bool | None) -> dict[str, Any]:
         assert self._tasks is not None
