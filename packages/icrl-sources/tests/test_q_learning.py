@@ -20,7 +20,7 @@ from icrl.plugins import make_family
 from icrl.run import Run
 from icrl.spaces import unstack
 from icrl.testing import ACCELERATOR, TwoCells, pretended_accelerator
-from icrl_sources import q_learning_config
+from icrl_sources import q_learning, q_learning_config
 from icrl_sources.enumeration import Enumeration
 from icrl_sources.q_learning import QLearningSource
 from icrl_sources.q_learning_config import QLearningConfig
@@ -36,59 +36,65 @@ def learn(tmp_path: Path, family, *, num_tasks: int, seed: int = 0, **settings) 
     return collect(source, family, tasks, tmp_path / "histories", seed=seed, run=run)
 
 
-def rows_of(store: HistoryStore) -> dict[str, np.ndarray]:
-    """The columns [streams, steps, ...] of a store of one shard, and each step's outcome."""
-    tensors = {name: tensor.numpy() for name, tensor in store.shard_tensors(0).items()}
-    ended = tensors["terminated"] | tensors["truncated"]
-    led_to = np.roll(tensors["observation"], -1, axis=1)
-    led_to[ended] = tensors["outcome"]
-    return {**tensors, "led_to": led_to, "ended": ended}
-
-
 # What it learns.
 
 
-@pytest.mark.parametrize(
-    ("learning_rate", "replay_steps"), [(1.0, 0), (0.5, 0), (1.0, 4), (0.5, 7)]
-)
-def test_every_action_is_greedy_for_a_learner_written_out_in_plain_python(
-    tmp_path: Path, learning_rate: float, replay_steps: int
+class Witness:
+    """Takes what a recorder takes, and keeps it."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple] = []
+
+    def step(self, *values: torch.Tensor) -> None:
+        self.rows.append(tuple(value.tolist() for value in values))
+
+
+@pytest.mark.parametrize("learning_rate", [1.0, 0.5])
+@pytest.mark.parametrize("replay_steps", [0, 4, 7])
+@pytest.mark.parametrize("epsilon", [0.0, 0.6])
+def test_it_learns_what_a_learner_written_out_in_plain_python_learns(
+    monkeypatch: pytest.MonkeyPatch, learning_rate: float, replay_steps: int, epsilon: float
 ) -> None:
     """Three learners in three worlds of two cells, whose episodes end by leaving and by age."""
-    store = learn(
-        tmp_path,
-        TwoCells(),
-        num_tasks=3,
+    made: list[QLearners] = []
+
+    def watched(*shape: int, **settings) -> QLearners:
+        made.append(QLearners(*shape, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(q_learning, "QLearners", watched)
+    family = TwoCells()
+    config = QLearningConfig(
         streams_per_task=1,
         steps=61,
         initial_value=0.7,
         learning_rate=learning_rate,
         discount=0.9,
-        exploration_initial_eps=0.0,
+        exploration_initial_eps=epsilon,
+        exploration_final_eps=epsilon,
         replay_steps=replay_steps,
     )
-    rows = rows_of(store)
-    assert rows["terminated"].any() and rows["truncated"].any()
-    tables = []
-    for stream in range(3):
-        table = {(cell, action): 0.7 for cell in range(2) for action in range(3)}
-
-        def update(step: int, stream: int = stream, table: dict = table) -> None:
-            at = (stream, step)
-            key = (int(rows["observation"][at]), int(rows["action"][at]))
-            ahead = max(table[int(rows["led_to"][at]), action] for action in range(3))
-            target = rows["reward"][at] + 0.9 * ahead * (not rows["terminated"][at])
-            table[key] += learning_rate * (target - table[key])
-
-        for step in range(60):  # where the last one led to is not recorded
-            cell, action = int(rows["observation"][stream, step]), int(rows["action"][stream, step])
-            assert table[cell, action] > max(table[cell, other] for other in range(3)) - 1e-5
-            update(step)
-            if replay_steps and (step + 1) % replay_steps == 0:
-                for old in range(step, step - replay_steps, -1):
-                    update(old)
-        tables.append(table)
-    assert len({tuple(table.values()) for table in tables}) == 3
+    witness = Witness()
+    tasks = family.sample_tasks(3, seed=0)
+    QLearningSource(config, family, CPU).record(tasks, witness, seed=0)  # type: ignore[arg-type]
+    tables = made[0].table.view(3, 2, 3).tolist()
+    assert tables[0] != tables[1] != tables[2] != tables[0]
+    for learner in range(3):
+        table = [[0.7] * 3 for _ in range(2)]
+        seen = []
+        for row in witness.rows:
+            cell, action, reward, terminated, _, outcome = (value[learner] for value in row)
+            if epsilon == 0.0:
+                assert table[cell][action] > max(table[cell]) - 1e-5, "the action is greedy"
+            seen.append((cell, action, reward, terminated, outcome))
+            replayed = seen[-1 : -1 - replay_steps : -1]
+            due = replay_steps and len(seen) % replay_steps == 0
+            for cell, action, reward, terminated, outcome in [seen[-1], *(replayed if due else [])]:
+                ahead = 0.0 if terminated else max(table[outcome])
+                table[cell][action] += learning_rate * (reward + 0.9 * ahead - table[cell][action])
+        assert np.allclose(tables[learner], table, atol=1e-5)
+    ends = {(t, u) for row in witness.rows for t, u in zip(row[3], row[4], strict=True)}
+    assert epsilon == 0.0 or ends == {(False, False), (True, False), (False, True)}
 
 
 def learners(shape: tuple[int, int, int] = (2, 3, 2), **settings) -> QLearners:

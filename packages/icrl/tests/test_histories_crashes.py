@@ -356,6 +356,14 @@ def test_writers_on_a_file_system_without_locks_fill_files_of_their_own(
     assert contents(tmp_path / "store") == undisturbed
 
 
+def test_what_a_killed_writer_left_is_no_part_of_the_next_file(tmp_path: Path) -> None:
+    (tmp_path / "file.partial").write_bytes(b"longer than what follows")
+    with claims.ClaimedFile.wait_for(tmp_path / "file") as file:
+        file.write(b"short", 0)
+        file.commit()
+    assert contents(tmp_path) == {"file": b"short"}
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         target = Path("/proc/histories")
