@@ -41,7 +41,7 @@ class Plan:
             digest.update(data.tobytes())
         return cls(
             num_tasks=len(tasks),
-            tasks_checksum=digest.hexdigest(),
+            tasks_checksum=digest.hexdigest()[:16],
             tasks_per_shard=tasks_per_shard,
             streams_per_task=streams_per_task,
             steps=steps,
@@ -159,7 +159,7 @@ class Manifest:
         """In what the identity of another store differs, as readable phrases."""
         ours, theirs = self.identity(), other.identity()
         return [
-            f"{name.replace('_', ' ')} is {_short(theirs[name])} there, {_short(value)} here"
+            "{} is {} there, {} here".format(name.replace("_", " "), *_parts(theirs[name], value))
             for name, value in ours.items()
             if value != theirs[name]
         ]
@@ -190,6 +190,11 @@ def _entry(shard: Shard) -> dict[str, Any]:
     }
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:200]} ..."
+def _parts(first: Any, second: Any) -> tuple[str, str]:
+    """Two unequal values as text; of two dicts, only what is not equal."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        names = [n for n in {**first, **second} if first.get(n) != second.get(n)]
+        first, second = ({n: d[n] for n in names if n in d} for d in (first, second))
+    texts = [json.dumps(value) for value in (first, second)]
+    short, also_short = (t if len(t) <= 200 else f"{t[:200]} ..." for t in texts)
+    return short, also_short
