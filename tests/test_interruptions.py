@@ -133,7 +133,7 @@ sys.exit(main(sys.argv[1:]))
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "playing\n"
+        assert process.stdout.readline() == "playing\n", process.communicate()
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=120)
