@@ -196,8 +196,6 @@ def acting(num_envs: int, rounds: int) -> dict[str, Any]:
         for step in steps:
             policy.act(step, contexts["early"], generator)
     late = contexts["late"]
-    late.keys.copy_(contexts["early"].keys)
-    late.values.copy_(contexts["early"].values)
     while late.steps < 50 * WINDOW:
         policy.act(steps[late.steps % WINDOW], late, generator)
 

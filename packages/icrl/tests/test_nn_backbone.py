@@ -56,7 +56,7 @@ def test_a_cached_step_equals_the_full_pass_far_into_a_trial():
     x = tokens(2, 3 * WINDOW)
     cache = model.initial_cache(2)
     cache.steps = WINDOW * 1_000_000  # an empty ring, as if a trial had gone on for long
-    cache.keys.zero_()
+    cache.ring.zero_()
     outputs = []
     for step in x.unbind(1):
         output, cache = model.step(step, cache)
@@ -105,10 +105,10 @@ def test_nothing_is_known_of_later_steps():
 def test_a_cache_does_not_grow():
     model = backbone()
     cache = model.initial_cache(5)
-    shapes = [tuple(t.shape) for t in (cache.keys, cache.values, cache.inputs)]
+    shapes = [tuple(t.shape) for t in (cache.ring, cache.inputs)]
     for step in tokens(5, 3 * WINDOW).unbind(1):
         _, cache = model.step(step, cache)
-    assert [tuple(t.shape) for t in (cache.keys, cache.values, cache.inputs)] == shapes
+    assert [tuple(t.shape) for t in (cache.ring, cache.inputs)] == shapes
     assert cache.steps == 3 * WINDOW
 
 

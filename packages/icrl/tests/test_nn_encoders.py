@@ -2,6 +2,8 @@
 to.
 """
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from gymnasium import spaces
 from hypothesis import given, settings
 
 from icrl.errors import SpaceError
-from icrl.nn import RewardEncoder, RunningNorm, SpaceEncoder, TimeStepEncoder, initial_weights
+from icrl.nn import RunningNorm, SpaceEncoder, TimeStepEncoder, initial_weights
 from icrl.nn.encoders import ImageEncoder, NumberEncoder, SymbolEncoder, leaf_encoder
 from icrl.spaces import stack, zeros
 from icrl.testing.policies import random_trial
+from icrl.timestep import TimeStep
 from icrl.trees import leaves, map_tree
 
 WIDTH = 11
@@ -162,11 +165,13 @@ def test_a_constant_feature_stays_finite():
 
 def test_rewards_of_any_scale_are_told_apart():
     with initial_weights(torch.Generator().manual_seed(0)):
-        encoder = RewardEncoder(WIDTH)
-    codes = encoder(torch.tensor([0.0, 1e-4, 1.0, -1.0, 100.0, 10_000.0]))
-    assert codes.isfinite().all()
-    assert codes.abs().max() < 20
-    assert torch.pdist(codes).min() > 0.1
+        encoder = TimeStepEncoder(spaces.Discrete(5), spaces.Discrete(3), WIDTH)
+    rewards = torch.tensor([0.0, 1e-4, 1.0, -1.0, 100.0, 10_000.0])
+    step = TimeStep.first(torch.zeros(6, dtype=torch.int64), spaces.Discrete(3))
+    tokens = encoder(replace(step, reward=rewards))
+    assert tokens.isfinite().all()
+    assert tokens.abs().max() < 20
+    assert torch.pdist(tokens).min() > 0.1
 
 
 def test_a_token_tells_every_part_of_a_timestep():

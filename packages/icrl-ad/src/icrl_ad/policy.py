@@ -30,10 +30,11 @@ class DistillationPolicy(SequencePolicy[KeyValueCache]):
         """[envs, time] -> [envs, time, logits]."""
         return self.model.logits(timesteps)
 
-    @torch.no_grad()
     def step(self, timestep: TimeStep, context: KeyValueCache) -> tuple[Tensor, KeyValueCache]:
         """[envs] -> [envs, logits]; the time that it takes does not grow with the steps taken."""
-        return self.model.step(timestep, context)
+        with torch.inference_mode():
+            logits, context = self.model.step(timestep, context)
+        return logits.clone(), context  # a tensor of inference mode could never enter training
 
     def draw(self, logits: Tensor, generator: torch.Generator) -> Tree:
         """Sampled, or the likeliest action, as `decoding` says."""

@@ -7,15 +7,14 @@ from icrl.nn.backbone import CausalBackbone, KeyValueCache
 from icrl.nn.dropout import dropout
 from icrl.nn.encoders import SpaceEncoder
 from icrl.nn.initialisation import initial_weights
-from icrl.nn.normalisation import RunningNorm, symlog
-from icrl.nn.tokens import RewardEncoder, TimeStepEncoder
+from icrl.nn.normalisation import RunningNorm
+from icrl.nn.tokens import TimeStepEncoder
 
 __all__ = [
     "ActionDistribution",
     "ActionHead",
     "CausalBackbone",
     "KeyValueCache",
-    "RewardEncoder",
     "RunningNorm",
     "SpaceEncoder",
     "TimeStepEncoder",
@@ -23,5 +22,4 @@ __all__ = [
     "action_head",
     "dropout",
     "initial_weights",
-    "symlog",
 ]

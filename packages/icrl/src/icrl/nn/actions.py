@@ -171,8 +171,7 @@ def _flat(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _gumbel_argmax(logits: Tensor, generator: torch.Generator) -> Tensor:
     """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954)."""
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-    tiny = torch.finfo(uniform.dtype).tiny
-    return (logits - (-uniform.clamp_min(tiny).log()).clamp_min(tiny).log()).argmax(-1)
+    return (logits - (-uniform.log()).log()).argmax(-1)
 
 
 def _smoothed(log_probs: Tensor, choice: Tensor, smoothing: float) -> Tensor:

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, pad
 
 from icrl.nn.attention import banded_attention
 from icrl.nn.dropout import dropout
@@ -27,12 +27,11 @@ ROTARY_BASE = 1000.0
 class KeyValueCache:
     """What acting carries through a trial; `step` writes into it."""
 
-    keys: Tensor
-    """[layers, envs, heads, window, size]: a ring, written at `steps` modulo the window."""
-    values: Tensor
-    """Likewise."""
+    ring: Tensor
+    """[layers, 2, envs, heads, window, size]: keys, then values, written at `steps` modulo the
+    window."""
     inputs: Tensor
-    """[envs, convolution - 1, width]: the last inputs, oldest first, for the convolution."""
+    """[envs, convolution, width]: the last inputs, a ring likewise."""
     steps: int
     """Steps taken: the same in every environment, and so a number that the host knows."""
 
@@ -84,7 +83,8 @@ class CausalBackbone(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         size = width // heads
-        frequencies = ROTARY_BASE ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+        turning = ROTARY_BASE ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+        frequencies = torch.stack([turning, turning, torch.zeros_like(turning)]).unsqueeze(1)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(
@@ -106,13 +106,12 @@ class CausalBackbone(nn.Module):
     def initial_cache(self, num_envs: int) -> KeyValueCache:
         """The cache at the start of a trial."""
         weight = self.norm.weight
-        size = 2 * len(self.frequencies)
-        ring = (len(self.blocks), num_envs, len(weight) // size, self.window, size)
-        past = max(0, self.convolution.span - 1) if self.convolution is not None else 0
+        size = 2 * self.frequencies.shape[-1]
+        ring = (len(self.blocks), 2, num_envs, len(weight) // size, self.window, size)
+        span = self.convolution.span if self.convolution is not None else 0
         return KeyValueCache(
-            keys=weight.new_zeros(ring),
-            values=weight.new_zeros(ring),
-            inputs=weight.new_zeros(num_envs, past, len(weight)),
+            ring=weight.new_zeros(ring),
+            inputs=weight.new_zeros(num_envs, span, len(weight)),
             steps=0,
         )
 
@@ -123,24 +122,22 @@ class CausalBackbone(nn.Module):
         back.
         """
         if self.convolution is not None:
-            inputs = torch.cat([cache.inputs, x.unsqueeze(1)], 1)
-            x = x + self.convolution.last(inputs)
-            cache.inputs = inputs[:, 1:]
-        turn = self._turns(torch.full((1,), cache.steps, device=x.device))
+            x = x + self.convolution.step(x, cache.inputs, cache.steps)
+        turns = self._turns(torch.full((1,), cache.steps, device=x.device))
         slot = cache.steps % self.window
         held = min(cache.steps + 1, self.window)
-        for layer, block in enumerate(cast("Iterable[Block]", self.blocks)):
-            x = block.step(x, turn, cache.keys[layer], cache.values[layer], slot, held)
+        for ring, block in zip(cache.ring, cast("Iterable[Block]", self.blocks), strict=True):
+            x = block.step(x, turns, ring, slot, held)
         cache.steps += 1
         return self.norm(x), cache
 
-    def _turns(self, steps: Tensor) -> Complex[Tensor, "time 1 1 pairs"]:
-        """By what the pairs of queries and keys at these steps are multiplied.
+    def _turns(self, steps: Tensor) -> Complex[Tensor, "time 3 1 pairs"]:
+        """By what the pairs of queries, keys and values at these steps are multiplied: values stay.
 
         Angles are computed in float64: in float32 they would be coarse after some ten thousand
         steps.
         """
-        angles = steps[:, None, None, None] * self.frequencies
+        angles = steps[:, None, None, None] * self.frequencies  # [time, 3, 1, pairs]
         return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
 
 
@@ -161,9 +158,12 @@ class DepthwiseConvolution(nn.Module):
             total = torch.addcmul(total, padded[:, shift : shift + time], self.weight[shift])
         return total
 
-    def last(self, inputs: Float[Tensor, "envs span width"]) -> Float[Tensor, "envs width"]:
-        """The output at the last of `span` steps."""
-        return (inputs * self.weight).sum(1) + self.bias
+    def step(
+        self, x: Float[Tensor, "envs width"], ring: Float[Tensor, "envs span width"], steps: int
+    ) -> Float[Tensor, "envs width"]:
+        """The output at step `steps`, whose input is written to the ring of the last inputs."""
+        ring[:, steps % self.span] = x
+        return (ring * self.weight.roll(steps + 1, 0)).sum(1) + self.bias
 
 
 class Block(nn.Module):
@@ -181,6 +181,7 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
+        self.scale = (width // heads) ** -0.5
         self.residual_dropout = residual_dropout
         self.attention_dropout = attention_dropout
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -193,11 +194,11 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch time width"],
-        turns: Complex[Tensor, "time 1 1 pairs"],
+        turns: Complex[Tensor, "time 3 1 pairs"],
         window: int,
         generator: torch.Generator | None,
     ) -> Float[Tensor, "batch time width"]:
-        query, key, value = self._project(x, turns)
+        query, key, value = self._project(x, turns).permute(2, 0, 3, 1, 4)
         attended = banded_attention(query, key, value, window, self.attention_dropout, generator)
         attended = self.out(attended.transpose(1, 2).flatten(2))
         x = x + dropout(attended, self.residual_dropout, generator)
@@ -206,28 +207,28 @@ class Block(nn.Module):
     def step(
         self,
         x: Float[Tensor, "envs width"],
-        turn: Complex[Tensor, "1 1 1 pairs"],
-        keys: Float[Tensor, "envs heads window size"],
-        values: Float[Tensor, "envs heads window size"],
+        turns: Complex[Tensor, "1 3 1 pairs"],
+        ring: Float[Tensor, "2 envs heads window size"],
         slot: int,
         held: int,
     ) -> Float[Tensor, "envs width"]:
-        query, key, value = self._project(x.unsqueeze(1), turn)
-        keys[:, :, slot : slot + 1] = key
-        values[:, :, slot : slot + 1] = value
-        attended = scaled_dot_product_attention(query, keys[:, :, :held], values[:, :, :held])
-        x = x + self.out(attended.flatten(1))
+        projected = self._project(x.unsqueeze(1), turns)[:, 0]  # [envs, 3, heads, size]
+        ring[:, :, :, slot] = projected[:, 1:].transpose(0, 1)
+        query = (projected[:, 0] * self.scale).view(-1, 1, projected.shape[-1])
+        keys, values = ring[:, :, :, :held].flatten(1, 2).unbind()
+        weights = torch.softmax(torch.bmm(query, keys.transpose(1, 2)), -1)
+        attended = torch.bmm(weights, values).view(x.shape)
+        x = x + self.out(attended)
         return x + self._feed_forward(x)
 
     def _project(
-        self, x: Float[Tensor, "batch time width"], turns: Complex[Tensor, "time 1 1 pairs"]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries and keys, turned, and values, each [batch, heads, time, size]."""
-        projected = self.project(self.attention_norm(x)).unflatten(-1, (3, self.heads, -1))
-        pairs = torch.view_as_complex(projected[:, :, :2].float().unflatten(-1, (-1, 2)))
-        turned = torch.view_as_real(pairs * turns).flatten(-2).to(projected.dtype)
-        query, key = turned.unbind(2)
-        return query.transpose(1, 2), key.transpose(1, 2), projected[:, :, 2].transpose(1, 2)
+        self, x: Float[Tensor, "batch time width"], turns: Complex[Tensor, "time 3 1 pairs"]
+    ) -> Float[Tensor, "batch time 3 heads size"]:
+        """Queries and keys, turned, and values."""
+        projected = self.project(self.attention_norm(x))
+        pairs = projected.float().view(*x.shape[:2], 3, self.heads, -1, 2)
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * turns)
+        return turned.flatten(-2).to(projected.dtype)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return self.down(gelu(self.up(self.feed_forward_norm(x))))

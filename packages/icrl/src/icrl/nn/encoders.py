@@ -123,8 +123,8 @@ class CategoryEncoder(nn.Module):
     which a space that starts elsewhere does not have.
     """
 
-    start: Tensor
-    last: Tensor
+    low: Tensor
+    high: Tensor
     offset: Tensor
 
     def __init__(
@@ -132,18 +132,21 @@ class CategoryEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        counts = counts.astype(np.int64)
-        offset = np.concatenate([[0], counts.cumsum()[:-1]])
-        self.register_buffer("start", torch.from_numpy(start.astype(np.int64)), persistent=False)
-        self.register_buffer("last", torch.from_numpy(counts - 1), persistent=False)
-        self.register_buffer("offset", torch.from_numpy(offset), persistent=False)
+        counts, low = counts.astype(np.int64), start.astype(np.int64)
+        bounds = {
+            "low": low,
+            "high": low + counts - 1,
+            "offset": counts.cumsum() - counts - low,
+        }
+        for name, array in bounds.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
         self.table = nn.Embedding(int(counts.sum()), width)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD / max(1, len(counts) / 2) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.reshape(*x.shape[: x.ndim - len(self.shape)], -1)
-        index = (x - self.start).clamp(min=0).minimum(self.last) + self.offset
-        return self.table(index).sum(-2)
+        embedded = self.table(x.clamp(self.low, self.high) + self.offset)
+        return embedded.squeeze(-2) if embedded.shape[-2] == 1 else embedded.sum(-2)
 
 
 class BinaryEncoder(nn.Module):

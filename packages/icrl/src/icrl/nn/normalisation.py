@@ -7,11 +7,6 @@ CLIP = 10.0
 """Normalised values are cut off here, so that one wild value cannot swamp a token."""
 
 
-def symlog(x: Tensor) -> Tensor:
-    """sign(x) log(1 + |x|): linear near zero, logarithmic far out."""
-    return x.sign() * x.abs().log1p()
-
-
 class RunningNorm(nn.Module):
     """Standardises vectors by running statistics, which move only when `observe` is called.
 

@@ -5,33 +5,20 @@ from gymnasium import Space
 from torch import Tensor, nn
 
 from icrl.nn.encoders import SpaceEncoder
-from icrl.nn.normalisation import CLIP, symlog
+from icrl.nn.normalisation import CLIP
 from icrl.timestep import TimeStep
 
-FLAG_STD = 0.1
-
-
-class RewardEncoder(nn.Module):
-    """A reward of any scale; [...] float -> [..., width]: linear in its value, its sign and its
-    symlog.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, width)
-
-    def forward(self, reward: Tensor) -> Tensor:
-        features = torch.stack([reward.clamp(-CLIP, CLIP), reward.sign(), symlog(reward)], -1)
-        return self.linear(features)
+REWARD_STD, FLAG_STD = 0.5, 0.1
 
 
 class TimeStepEncoder(nn.Module):
-    """One token a step: previous action, previous reward, observation, and whether an episode ended
+    """One token a step: previous action, previous reward, observation, whether an episode ended
     and opens.
 
-    The sum of one vector for each. The action to be chosen at a step is no part of its token. Nor
-    is `outcome`, which differs from the observation only where an episode ended: there the next
-    token tells the action and the reward that ended it.
+    It is the sum of one vector for each. A reward is linear in its value (cut off at ±10), its sign
+    and its inverse hyperbolic sine, so that rewards of any scale are told apart. The action to be
+    chosen at a step is no part of its token. Nor is `outcome`, which differs from the observation
+    only where an episode ended: there the next token tells the action and the reward that ended it.
     """
 
     def __init__(self, observation_space: Space, action_space: Space, width: int) -> None:
@@ -42,15 +29,22 @@ class TimeStepEncoder(nn.Module):
         super().__init__()
         self.observation = SpaceEncoder(observation_space, width)
         self.action = SpaceEncoder(action_space, width)
-        self.reward = RewardEncoder(width)
-        self.flags = nn.Parameter(torch.randn(2, width) * FLAG_STD)
+        self.reward_and_flags = nn.Linear(5, width)
+        nn.init.normal_(self.reward_and_flags.weight[:, :3], std=REWARD_STD / 3**0.5)
+        nn.init.normal_(self.reward_and_flags.weight[:, 3:], std=FLAG_STD)
 
     def forward(self, timesteps: TimeStep) -> Tensor:
         """Timesteps with any leading axes -> [..., width]."""
+        reward = timesteps.reward
+        numbers = [
+            reward.clamp(-CLIP, CLIP),
+            reward.sign(),
+            reward.asinh(),
+            timesteps.episode_start.to(reward.dtype),
+            timesteps.terminated.to(reward.dtype),
+        ]
         token = self.observation(timesteps.observation) + self.action(timesteps.action)
-        token = token + self.reward(timesteps.reward)
-        flags = torch.stack([timesteps.episode_start, timesteps.terminated], -1)
-        return token + flags.to(token.dtype) @ self.flags.to(token.dtype)
+        return token + self.reward_and_flags(torch.stack(numbers, -1))
 
     def observe(self, timesteps: TimeStep) -> None:
         """Take timesteps into the running statistics: for training alone, and before the forward
