@@ -22,7 +22,6 @@ from icrl.families import LearnerView, TaskFamily
 from icrl.sb3 import (
     ActionView,
     ObservationView,
-    SB3Policy,
     TaskVecEnv,
     algorithm,
     make_model,
@@ -89,15 +88,6 @@ class SB3Source(Source):
             train(self.config, self._learner, env, seed=seed, recorder=recorder)
         finally:
             env.close()
-
-    def policy(self, tasks: Tasks, *, seed: int) -> SB3Policy:
-        """The policy that a learner ends with on one task, trained afresh."""
-        env = self.family.vector_env(tasks.repeat(self.config.num_envs), device="cpu")
-        try:
-            model = train(self.config, self._learner, env, seed=seed)
-        finally:
-            env.close()
-        return SB3Policy(model, self.family.observation_space, self.family.action_space)
 
 
 def train(
