@@ -161,7 +161,7 @@ def test_the_optimum_is_an_evaluation_too():
     assert result.returns.tolist() == [[3] * 3, [3] * 3, [5] * 3, [5] * 3]
 
 
-def recorded(directory, *, steps, split="test"):
+def recorded(directory, *, steps, split="test", success=False):
     """A store of what `FindsOut` does, two streams for each task."""
     family = TwoCells()
     tasks = four_tasks(family) if split == "test" else family.sample_tasks(2, split=split, seed=0)
@@ -179,6 +179,7 @@ def recorded(directory, *, steps, split="test"):
                 t.terminated,
                 t.truncated,
                 t.following.outcome,
+                **({"success": t.info["success"]} if success else {}),
             )
     return family, HistoryStore.open(directory)
 
@@ -193,6 +194,20 @@ def test_a_recorded_source_is_an_evaluation_of_its_own_life(tmp_path):
     assert found.task.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert (found.agent, found.seed, found.details["source"]) == ("source", 7, "finds-out")
     assert source(store, family, episodes=2).episodes == 2
+
+
+def test_a_source_is_judged_by_the_success_that_it_recorded(tmp_path):
+    family, store = recorded(tmp_path, steps=17, success=True)
+    found = source(store, family)
+    assert found.success.shape == (8, 3) and found.success.all()
+    assert found.solved().all()
+
+
+def test_a_source_whose_success_was_not_recorded_is_not_judged_by_another_rule(tmp_path):
+    family, store = recorded(tmp_path, steps=17)
+    found = source(store, family)
+    assert found.solved() is None
+    assert found.solved_rule == "unknown: success was not recorded"
 
 
 def test_a_source_with_too_few_episodes_is_refused(tmp_path):
@@ -330,6 +345,16 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     with pytest.raises(OutputError, match="holds something else"):
         evaluation().save(tmp_path)
     replace(evaluation(), agent="rival").save(tmp_path / "result")
-    with pytest.raises(OutputError, match=r"holds rival on .*TwoCells.*finds-out on"):
+    with pytest.raises(OutputError, match=r"another result: agent 'rival', here 'finds-out'"):
         evaluation().save(tmp_path / "result")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("change", [{"training_seed": 5}, {"details": {"settings": {"window": 7}}}])
+def test_a_result_of_an_agent_that_was_trained_otherwise_is_not_overwritten(tmp_path, change):
+    evaluation(training_seed=3).save(tmp_path)
+    other = replace(evaluation(training_seed=3), **change)
+    with pytest.raises(OutputError, match=next(iter(change)).replace("_", " ")):
+        other.save(tmp_path)
+    other.save(tmp_path, replace=True)
+    assert Evaluation.load(tmp_path).details == other.details

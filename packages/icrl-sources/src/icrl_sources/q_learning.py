@@ -11,6 +11,7 @@ from icrl.agent import Interface
 from icrl.errors import SpaceError
 from icrl.families import LearnerView, TaskFamily
 from icrl.histories import HistoryRecorder
+from icrl.histories.columns import SUCCESS
 from icrl.source import Source
 from icrl.tasks import Tasks
 from icrl.trees import Tree
@@ -104,7 +105,8 @@ class QLearningSource(Source):
             action = self._actions.values(actions)
             opened, reward, terminated, truncated, info = env.step(action)
             outcome = info["final_obs"]
-            recorder.step(observation, action, reward, terminated, truncated, outcome)
+            success = {SUCCESS: info[SUCCESS]} if self.family.reports_success else {}
+            recorder.step(observation, action, reward, terminated, truncated, outcome, **success)
             next_rows = learners.rows(self._outcome_cell(env, outcome))
             transition = (entries, reward, next_rows, terminated)
             learners.count(entries)

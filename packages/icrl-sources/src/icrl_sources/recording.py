@@ -11,6 +11,7 @@ from torch import Tensor
 
 from icrl.errors import ConfigError
 from icrl.histories import HistoryRecorder
+from icrl.histories.columns import SUCCESS
 from icrl.spaces import array_dtype, leaf_spaces
 from icrl.trees import Tree, map_tree
 from icrl.vector import TaskVectorEnv
@@ -81,6 +82,7 @@ class RecordedVectorEnv(TaskVectorEnv):
                 "terminated": terminated,
                 "truncated": truncated,
                 "outcome": info["final_obs"],
+                **({SUCCESS: info[SUCCESS]} if self.family.reports_success else {}),
                 **self._columns(),
             }
         self._observation = observation

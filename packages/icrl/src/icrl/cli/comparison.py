@@ -11,7 +11,7 @@ from icrl.cli.amounts import AMOUNTS, num_episodes, num_test_tasks
 from icrl.cli.output import say
 from icrl.cli.pairing import Pairing, check_served
 from icrl.cli.settings import companion_config, default_config
-from icrl.cli.stages import collected, evaluated, kept, say_cut, trained
+from icrl.cli.stages import collected, evaluated, kept, new_source, say_cut, trained
 from icrl.config import Config
 from icrl.errors import UnknownNameError, UsageError
 from icrl.evaluation import OPTIMUM, SOURCE, Evaluation
@@ -19,10 +19,6 @@ from icrl.histories import HistoryStore
 from icrl.plugins import Provided, SourceSpec, plugin_host
 from icrl.plugins.lookup import provided
 from icrl.tasks import Tasks
-
-MOST_SOURCE_TASKS = 16
-"""A source that learns one task after another would take longer on more than all the rest together.
-"""
 
 
 @dataclass(frozen=True)
@@ -48,14 +44,17 @@ class Comparison:
         return cls(pairing, directory, tasks, histories)
 
     def results(self, agent: Agent) -> list[Path]:
-        """The agent's result and those of its companions; one that cannot be had is left out, with
-        the reason.
-        """
+        """The agent's result and those of its companions; what cannot be had is left out."""
         found = self.pairing.agent
         assert found is not None
-        paths = [
-            self.result(found.spec.name, lambda: evaluated(self.pairing, found, agent, self.tasks))
-        ]
+        name = found.spec.name
+        own = self.result(
+            name,
+            self.tasks,
+            self.episodes,
+            lambda: evaluated(self.pairing, found, agent, self.tasks),
+        )
+        paths = [own]
         for name in found.spec.companions:
             try:
                 paths.append(self.companion(name))
@@ -70,9 +69,9 @@ class Comparison:
             UsageError: if it cannot serve this family, or is not installed.
         """
         if name == SOURCE:
-            return self.result(name, self.source)
+            return self.source()
         if name == OPTIMUM:
-            return self.result(name, self.optimum)
+            return self.result(name, self.tasks, self.episodes, self.optimum)
         agent = provided("agents", name)
         check_served(agent.spec, self.pairing.family)
         config = companion_config(self.pairing.options, agent, self.pairing.agent_config)
@@ -83,18 +82,18 @@ class Comparison:
             learned = trained(self.pairing, agent, config, directory, self.histories)
             return evaluated(self.pairing, agent, learned, self.tasks)
 
-        return self.result(name, make)
+        return self.result(name, self.tasks, self.episodes, make)
 
-    def result(self, name: str, make: Callable[[], Evaluation | None]) -> Path | None:
+    def result(
+        self,
+        name: str,
+        tasks: Tasks,
+        episodes: int | None,
+        make: Callable[[], Evaluation | None],
+    ) -> Path | None:
         """The directory of a result; made if it is missing or was made otherwise."""
-        pairing = self.pairing
         path = self.directory / "evaluation" / name
-        if name == SOURCE:
-            found = kept(pairing, path, self.source_tasks, None)
-        else:
-            episodes = num_episodes(pairing.family, pairing.budget, pairing.options.episodes)
-            found = kept(pairing, path, self.tasks, episodes)
-        if found is None:
+        if kept(self.pairing, path, tasks, episodes) is None:
             made = make()
             if made is None:
                 return None
@@ -102,25 +101,29 @@ class Comparison:
         return path
 
     @property
-    def source_tasks(self) -> Tasks:
-        """The tasks on which the source learns afresh: not more than it can in the time."""
-        return self.tasks if self.pairing.budget == "full" else self.tasks[:MOST_SOURCE_TASKS]
+    def episodes(self) -> int:
+        """Episodes of each trial."""
+        pairing = self.pairing
+        return num_episodes(pairing.family, pairing.budget, pairing.options.episodes)
 
-    def source(self) -> Evaluation | None:
-        """The source, run afresh on the held-out tasks."""
+    def source(self) -> Path | None:
+        """The result of the source, run afresh on as many held-out tasks as time allows."""
         found = self._source()
         if found is None:
             return None
-        tasks = self.source_tasks
-        if len(tasks) < len(self.tasks):
-            say(
-                self.pairing.options,
-                f"The source learns {len(tasks)} of the {len(self.tasks)} tasks.",
-            )
-        store = collected(self.pairing, *found, tasks, self.directory / "companions" / SOURCE)
-        return evaluation.source(
-            store, self.pairing.family, command=shlex.join(["icrl", *self.pairing.options.argv])
-        )
+        pairing, tasks = self.pairing, self.tasks
+        most = AMOUNTS[pairing.budget].most_source_shards
+        if most is not None:
+            tasks = tasks[: most * new_source(pairing, *found).tasks_per_shard]
+
+        def make() -> Evaluation:
+            if len(tasks) < len(self.tasks):
+                say(pairing.options, f"The source learns {len(tasks)} of {len(self.tasks)} tasks.")
+            store = collected(pairing, *found, tasks, self.directory / "companions" / SOURCE)
+            command = shlex.join(["icrl", *pairing.options.argv])
+            return evaluation.source(store, pairing.family, command=command)
+
+        return self.result(SOURCE, tasks, None, make)
 
     def optimum(self) -> Evaluation | None:
         """What can be earned at best; None where the family does not know it."""
@@ -128,7 +131,7 @@ class Comparison:
         result = evaluation.optimum(
             pairing.family,
             self.tasks,
-            num_episodes(pairing.family, pairing.budget, pairing.options.episodes),
+            self.episodes,
             pairing.seed,
             device=pairing.device,
             max_steps=AMOUNTS[pairing.budget].most_steps,

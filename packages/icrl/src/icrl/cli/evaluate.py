@@ -27,8 +27,9 @@ def main(options: Options) -> None:
 
     from icrl.agent import Interface
     from icrl.cli.amounts import num_test_tasks
-    from icrl.cli.stages import evaluated, loaded
+    from icrl.cli.stages import evaluated, loaded, played
     from icrl.evaluation.protocol import check_held_out
+    from icrl.evaluation.result import check_place
 
     check_held_out(options.split, options.allow_training_tasks)
     learned = loaded(agent, directory / "agent", pairing.device)
@@ -36,6 +37,13 @@ def main(options: Options) -> None:
     learned.config.adapted(Interface.of(pairing.family))
     count = num_test_tasks(pairing.family, options.split, pairing.budget, options.num_tasks)
     tasks = pairing.family.sample_tasks(count, split=options.split, seed=pairing.seed)
+    check_place(
+        out,
+        agent=agent.spec.name,
+        tasks=tasks,
+        training_seed=record.run["seed"],
+        details=played(pairing, learned),
+    )
     result = evaluated(pairing, agent, learned, tasks, training_seed=record.run["seed"])
     result.save(out)
     say(pairing.options, f"The result is in {out}. Next: icrl report {out} --out DIR")

@@ -64,8 +64,11 @@ def training_tasks(pairing: Pairing) -> Tasks:
     family = pairing.family
     count = num_training_tasks(family, pairing.budget, pairing.options.num_tasks)
     available = family.num_tasks.get("train")
-    if pairing.budget == "smoke" and available is not None and count < available:
-        say(pairing.options, f"--budget smoke: {count} of {available} training tasks.")
+    asked = pairing.options.num_tasks
+    if available is not None and asked is not None and asked > available:
+        say(pairing.options, f"{family.id} has {available} training tasks; all are used.")
+    elif available is not None and asked is None and count < available:
+        say(pairing.options, f"--budget {pairing.budget}: {count} of {available} training tasks.")
     return family.sample_tasks(count, split="train", seed=pairing.seed)
 
 
@@ -182,7 +185,7 @@ def evaluated(
                 training_seed=pairing.seed if training_seed is None else training_seed,
                 max_steps=AMOUNTS[pairing.budget].most_steps,
                 allow_training_tasks=options.allow_training_tasks,
-                details={"argmax": True} if options.argmax else {},
+                details=played(pairing, learned),
                 command=shlex.join(["icrl", *options.argv]),
                 progress=advance,
             )
@@ -190,6 +193,12 @@ def evaluated(
         env.close()
     say_cut(pairing, result)
     return result
+
+
+def played(pairing: Pairing, learned: Agent) -> dict[str, Any]:
+    """What sets results of one agent apart, except for seeds: its settings, and how it acted."""
+    argmax = {"argmax": True} if pairing.options.argmax else {}
+    return {"settings": learned.config.to_dict(), **argmax}
 
 
 def say_cut(pairing: Pairing, result: Evaluation) -> None:
@@ -222,7 +231,11 @@ def kept(
     """
     if not (directory / "evaluation.json").exists():
         return None
-    result = Evaluation.load(directory)
+    try:
+        result = Evaluation.load(directory)
+    except DamagedFileError as error:
+        say(pairing.options, f"{error} It is evaluated again.")
+        return None
     same = (
         result.seed == pairing.seed
         and episodes in (None, result.episodes_asked)

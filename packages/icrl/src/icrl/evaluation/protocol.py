@@ -97,6 +97,7 @@ def evaluate(
         task=task,
         seed=seed,
         **arrays,
+        reports_success=env.family.reports_success,
         optimal_return=known(env.family.optimal_return(tasks)),
         random_return=known(env.family.random_return(tasks)),
         episodes_asked=episodes,

@@ -10,6 +10,7 @@ from icrl.errors import UsageError
 from icrl.evaluation.protocol import check_held_out, distinct, evaluate, known
 from icrl.evaluation.result import Evaluation
 from icrl.families import Solved, TaskFamily
+from icrl.histories.columns import SUCCESS
 from icrl.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def source(
             "compare fewer episodes."
         )
     count = episodes or fewest
-    returns, lengths = _first_episodes(store, count)
+    returns, lengths, success = _first_episodes(store, count)
     tasks, task = distinct(rows)
     return Evaluation(
         agent=SOURCE,
@@ -65,6 +66,8 @@ def source(
         seed=manifest.seed,
         returns=returns,
         lengths=lengths,
+        success=success,
+        reports_success=family.reports_success,
         optimal_return=known(family.optimal_return(tasks)),
         random_return=known(family.random_return(tasks)),
         episodes_asked=count,
@@ -116,6 +119,7 @@ def optimum(
         seed=seed,
         returns=np.broadcast_to(optimal[task][:, None], shape).copy(),
         lengths=np.full(shape, family.max_episode_steps or 0, np.int32),
+        reports_success=family.reports_success,
         optimal_return=optimal,
         random_return=known(family.random_return(distinct_tasks)),
         episodes_asked=episodes,
@@ -123,14 +127,27 @@ def optimum(
     )
 
 
-def _first_episodes(store: "HistoryStore", count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns and lengths of each stream's first ended episodes, [streams, count]."""
+def _first_episodes(
+    store: "HistoryStore", count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Returns, lengths and (where it was recorded) success of each stream's first ended episodes,
+    [streams, count].
+    """
     found = store.episodes()
-    reward = np.concatenate(
-        [store.shard_tensors(s.number)["reward"].reshape(-1).numpy() for s in store.shards]
-    )
-    total = np.add.reduceat(reward.astype(np.float64), found.start.numpy())
+    start = found.start.numpy()
+
+    def column(name: str) -> np.ndarray:
+        return np.concatenate(
+            [store.shard_tensors(s.number)[name].reshape(-1).numpy() for s in store.shards]
+        )
+
+    total = np.add.reduceat(column("reward").astype(np.float64), start)
     stream = found.stream.numpy()
     first_of_stream = np.searchsorted(stream, np.arange(store.num_streams))
     chosen = first_of_stream[:, None] + np.arange(count)
-    return total[chosen].astype(np.float32), found.length.numpy()[chosen].astype(np.int32)
+    success = None
+    if SUCCESS in store.layout.optional:
+        recorded = column(store.layout.optional[SUCCESS].name)
+        success = np.logical_or.reduceat(recorded, start)[chosen]
+    lengths = found.length.numpy()[chosen].astype(np.int32)
+    return total[chosen].astype(np.float32), lengths, success

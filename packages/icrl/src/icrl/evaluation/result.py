@@ -56,8 +56,9 @@ class Evaluation:
     lengths: NDArray[np.int32]
     """[trials, episodes]: steps."""
     success: NDArray[np.bool_] | None = None
-    """[trials, episodes]: whether the episode reached it; None where the family reports no success.
-    """
+    """[trials, episodes]: whether the episode reached it; None where it was not reported."""
+    reports_success: bool = False
+    """Whether the family reports success; then nothing else counts as solved."""
     optimal_return: NDArray[np.float32] | None = None
     """[tasks]: expected return of one episode of the best policy that knows the task; None if
     unknown.
@@ -102,20 +103,30 @@ class Evaluation:
 
     def solved(self) -> NDArray[np.bool_] | None:
         """Whether each trial solved its task, [trials]; see `icrl.statistics.solved`."""
+        if self.reports_success and self.success is None:
+            return None
         optimal = None if self.optimal_return is None else self.optimal_return[self.task]
         return statistics.solved(self.returns, self.success, optimal)
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: Path, *, replace: bool = False) -> None:
         """Write the result directory, whole or not at all.
 
-        An evaluation of the same agent on the same family and split that stood there is replaced.
+        A result of the same agent, trained alike, on the same tasks is replaced; any other only
+        where `replace` says so.
 
         Raises:
             OutputError: if the directory holds something else.
             StorageError: if it cannot be written.
         """
         directory = Path(directory)
-        self._check_place(directory)
+        if not replace:
+            check_place(
+                directory,
+                agent=self.agent,
+                tasks=self.tasks,
+                training_seed=self.training_seed,
+                details=self.details,
+            )
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
@@ -132,21 +143,6 @@ class Evaluation:
             raise storage_error(directory, error) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-
-    def _check_place(self, directory: Path) -> None:
-        if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
-            return
-        ours = (self.agent, self.tasks.family, self.tasks.split)
-        theirs = None
-        if (directory / MANIFEST).is_file():
-            data = read_json(directory / MANIFEST)
-            theirs = tuple(data.get(name) for name in ("agent", "family", "split"))
-        if theirs != ours:
-            what = "{} on {} ({})".format(*theirs) if theirs else "something else"
-            raise OutputError(
-                f"{directory} holds {what}, so {self.agent} on {ours[1]} ({ours[2]}) cannot be "
-                "written there. Choose another --out, or remove it."
-            )
 
     def _write(self, directory: Path) -> None:
         for name in ARRAYS:
@@ -176,6 +172,7 @@ class Evaluation:
             "training_seed": self.training_seed,
             "optimal_return": _to_json(self.optimal_return),
             "random_return": _to_json(self.random_return),
+            "reports_success": self.reports_success,
             "solved_rule": self.solved_rule,
             "details": dict(self.details),
             "command": self.command,
@@ -191,6 +188,8 @@ class Evaluation:
             return f"success in at least half of {episodes}"
         if self.solved() is not None:
             return f"mean return over {episodes} of at least half of the task's own optimum"
+        if self.reports_success:
+            return "unknown: success was not recorded"
         return "unknown: no success is reported, and not every optimum is known and positive"
 
     @classmethod
@@ -242,12 +241,56 @@ class Evaluation:
             random_return=_from_json(data["random_return"]),
             episodes_asked=data["episodes_asked"],
             cut=data["cut"],
+            reports_success=data["reports_success"],
             training_seed=data["training_seed"],
             details=data["details"],
             command=data["command"],
             versions=data["versions"],
             recorded=read_recorded(recorded) if recorded.name in listed else (),
         )
+
+
+def check_place(
+    directory: Path,
+    *,
+    agent: str,
+    tasks: Tasks,
+    training_seed: int | None,
+    details: Mapping[str, Any],
+) -> None:
+    """Refuse a directory that holds anything but a result of the same agent, trained alike, on
+    tasks of the same split.
+
+    Raises:
+        OutputError: saying what it holds.
+    """
+    directory = Path(directory)
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    what = "something else"
+    if (directory / MANIFEST).is_file():
+        ours = {
+            "agent": agent,
+            "family": tasks.family,
+            "arguments": dict(tasks.arguments),
+            "split": tasks.split,
+            "training_seed": training_seed,
+            "details": dict(details),
+        }
+        try:
+            data = read_json(directory / MANIFEST)
+            differing = [name for name, value in ours.items() if data.get(name) != value]
+        except (DamagedFileError, AttributeError):
+            differing = []
+            what = "a damaged result"
+        else:
+            if not differing:
+                return
+            what = "another result: " + "; ".join(
+                f"{name.replace('_', ' ')} {data.get(name)!r}, here {ours[name]!r}"
+                for name in differing
+            )
+    raise OutputError(f"{directory} holds {what}. Choose another --out, or remove it.")
 
 
 def _array(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -32,6 +32,9 @@ UNSIGNED = (torch.uint8, torch.uint16, torch.uint32)
 SIGNED = (torch.int8, torch.int16, torch.int32)
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
+SUCCESS = "success"
+"""The optional column in which sources keep `info["success"]`, where the family reports it."""
+
 
 @dataclass(frozen=True)
 class Column:
