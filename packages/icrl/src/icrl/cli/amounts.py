@@ -15,6 +15,8 @@ class Amounts:
     """Where a split has as many tasks as asked for."""
     most_test_tasks: int
     open_test_tasks: int
+    most_source_shards: int | None
+    """Of test tasks that the source learns afresh; a slow one takes longer than the rest."""
     most_episodes: int | None
     """Of a trial; None: as many as the literature plays."""
     most_steps: int | None
@@ -22,9 +24,9 @@ class Amounts:
 
 
 AMOUNTS = {
-    "smoke": Amounts(4, 4, 4, 4, 2, 200),
-    "default": Amounts(None, 32, 100, 16, None, None),
-    "full": Amounts(None, 128, 1000, 64, None, None),
+    "smoke": Amounts(4, 4, 4, 4, 4, 2, 200),
+    "default": Amounts(None, 8, 100, 8, 4, None, None),
+    "full": Amounts(None, 64, 1000, 64, None, None, None),
 }
 
 

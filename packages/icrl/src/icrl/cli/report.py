@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from icrl.cli.options import Options
 from icrl.cli.output import print_table, say
+from icrl.cli.record import RunRecord
 from icrl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def print_summaries(rows: "Sequence[Summary]") -> None:
 
 
 def results_in(directory: Path) -> list[Path]:
-    """A result's directory itself, or the results of a run.
+    """A result's directory itself, or the results of a run, its agent's first.
 
     Raises:
         UsageError: if there are none.
@@ -53,4 +54,5 @@ def results_in(directory: Path) -> list[Path]:
             f"{directory} holds no result: neither evaluation.json nor evaluation/NAME. Give a "
             "directory that `icrl evaluate` or `icrl run` wrote."
         )
-    return found
+    agent = RunRecord.load(directory).run["agent"]
+    return sorted(found, key=lambda path: path.name != agent)

@@ -9,8 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import tyro
-
+from icrl.cli.flags import json_values, parse_flags
 from icrl.cli.options import Options
 from icrl.config import Config, presets
 from icrl.errors import ConfigError, UsageError
@@ -118,27 +117,9 @@ def default_config(
 
 
 def family_arguments(options: Options) -> dict[str, Any]:
-    """The family's keywords, from the file's table `[env]` and from `--env.KEY VALUE`.
-
-    A value is JSON where it reads as JSON (`9`, `true`, `[4, 4]`), else a string; several values
-    make a list.
-    """
-    flags: dict[str, list[Any]] = {}
-    values: list[Any] = []
-    for word in options.settings.get("env", []):
-        if word.startswith("--env."):
-            key, equals, value = word.removeprefix("--env.").partition("=")
-            values = flags[key.replace("-", "_")] = [_value(value)] if equals else []
-        else:
-            values.append(_value(word))
-    for key, given in flags.items():
-        if not given:
-            raise ConfigError(
-                f"--env.{key} needs a value, as in --env.{key} 9 or --env.{key} true."
-            )
-    return _tables(options).get("env", {}) | {
-        key: given[0] if len(given) == 1 else given for key, given in flags.items()
-    }
+    """The family's keywords, from the file's table `[env]` and from `--env.KEY VALUE`."""
+    flags = json_values(options.settings.get("env", []), "--env.")
+    return _tables(options).get("env", {}) | flags
 
 
 def print_settings(options: Options) -> None:
@@ -164,9 +145,9 @@ def print_settings(options: Options) -> None:
                 else f"default: {json.dumps(parameter.default)}"
             )
             print(f"  --env.{name} {hint.upper() if hint.isidentifier() else hint}  ({default})")
-    if _with_fields(settings):
+    if settings:
         print()
-        _flags(options, settings, ["--help"])
+        parse_flags(settings, ["--help"], program=_program(options))
 
 
 def default_source(family: str | None) -> str:
@@ -175,29 +156,15 @@ def default_source(family: str | None) -> str:
     return (of_family.spec.default_source if of_family else None) or "sb3"
 
 
-def _with_fields(settings: Mapping[str, Config]) -> dict[str, Config]:
-    return {group: config for group, config in settings.items() if dataclasses.fields(config)}
-
-
 def _parsed(options: Options, settings: Mapping[str, Config]) -> dict[str, Config]:
     """The settings with what flags say; nothing if there are no flags."""
     words = [word for group in settings for word in options.settings.get(group, [])]
-    if not words:
-        return {}
-    parsed = _flags(options, settings, words)
-    return {group: getattr(parsed, group) for group in _with_fields(settings)}
+    return parse_flags(settings, words, program=_program(options)) if words else {}
 
 
-def _flags(options: Options, defaults: Mapping[str, Config], words: list[str]) -> Any:
-    """The settings as flags say them: `--agent.KEY` and `--source.KEY`, each group a field."""
-    fields = [
-        (group, type(config), dataclasses.field(default=config))
-        for group, config in _with_fields(defaults).items()
-    ]
-    settings = dataclasses.make_dataclass("Settings", fields, frozen=True, kw_only=True)
-    words_of_program = ["icrl", options.command, options.agent, options.family]
-    program = " ".join(word for word in words_of_program if word)
-    return tyro.cli(settings, args=words, prog=program, use_underscores=True)
+def _program(options: Options) -> str:
+    words = ["icrl", options.command, options.agent, options.family]
+    return " ".join(word for word in words if word)
 
 
 def _tables(options: Options) -> dict[str, dict[str, Any]]:
@@ -220,10 +187,3 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return {"True": True, "False": False}.get(text, text)

@@ -1,0 +1,52 @@
+"""The training view: an agent that learns by interaction sees its training tasks and no more."""
+
+import pytest
+import torch
+
+from icrl.errors import SplitError, TaskError
+from icrl.families import RewardModel, Solved
+from icrl.plugins import make_family
+from icrl.training_view import training_view
+
+
+@pytest.fixture
+def view():
+    return training_view(make_family("CartPole-v1"), 5, seed=3)
+
+
+def test_train_is_the_only_split(view):
+    assert view.splits == ("train",)
+    with pytest.raises(SplitError, match="shows a learning agent its training tasks, not 'test'"):
+        view.sample_tasks(2, split="test", seed=0)
+
+
+def test_there_are_at_most_so_many_tasks(view):
+    assert view.num_tasks == {"train": 5}
+    with pytest.raises(TaskError, match="6 tasks asked of CartPole-v1"):
+        view.sample_tasks(6, seed=0)
+
+
+def test_every_draw_is_from_the_same_tasks(view):
+    pool = set(view.sample_tasks(5, seed=0).arrays["seed"].tolist())
+    drawn = view.sample_tasks(3, seed=7).arrays["seed"].tolist()
+    assert set(drawn) <= pool
+    assert len(set(drawn)) == 3
+
+
+def test_without_a_limit_it_draws_what_the_family_draws():
+    family = make_family("CartPole-v1")
+    view = training_view(family, None, seed=3)
+    ours, theirs = view.sample_tasks(7, seed=11), family.sample_tasks(7, split="train", seed=11)
+    assert torch.equal(ours.arrays["seed"], theirs.arrays["seed"])
+
+
+def test_its_environments_are_the_familys(view):
+    env = view.vector_env(view.sample_tasks(3, seed=0))
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (3, 4)
+    env.close()
+
+
+def test_it_shows_no_oracle(view):
+    assert not isinstance(view, Solved | RewardModel)
+    assert view.optimal_return(view.sample_tasks(2, seed=0)) is None
