@@ -45,7 +45,7 @@ class Witness:
     def __init__(self) -> None:
         self.rows: list[tuple] = []
 
-    def step(self, *values: torch.Tensor) -> None:
+    def step(self, *values: torch.Tensor, success: torch.Tensor) -> None:
         self.rows.append(tuple(value.tolist() for value in values))
 
 
