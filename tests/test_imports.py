@@ -12,7 +12,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOADED_BY_ANOTHER = {
-    "tensorboard": "torch.utils.tensorboard writes with it",
     "pytest": "the extra `testing` runs with it",
     "hypothesis": "the extra `testing` draws with it",
     "beartype": "the extra `testing` checks shapes with it",

@@ -101,12 +101,14 @@ def _read(path: Path) -> Iterator[dict[str, float]]:
     """The rows of a log; a last line that a killed run left torn is passed over."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            try:
-                yield {name: float(value) for name, value in row.items() if value != ""}
-            except (TypeError, ValueError):
-                continue
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    for row in csv.DictReader(whole):
+        try:
+            step = {"step": int(row.pop("step"))}
+            yield step | {name: float(value) for name, value in row.items() if value != ""}
+        except (KeyError, TypeError, ValueError):
+            continue
 
 
 @contextmanager

@@ -8,8 +8,13 @@ LEVELS = 256
 
 
 def quantised(probability: float) -> float:
-    """The probability with which an element is really dropped: a multiple of 1/256."""
-    return round(probability * LEVELS) / LEVELS
+    """The probability with which an element is really dropped: a multiple of 1/256 below 1."""
+    return threshold(probability) / LEVELS
+
+
+def threshold(probability: float) -> int:
+    """The smallest random byte that keeps its element; one byte in 256 always does."""
+    return min(round(probability * LEVELS), LEVELS - 1)
 
 
 def dropped(
@@ -27,7 +32,7 @@ def dropped(
     size = torch.Size(shape).numel()
     words = torch.randint(-(2**63), 2**63 - 1, (-(-size // 8),), generator=generator, device=device)
     random_bytes = words.view(torch.uint8)[:size].view(shape)
-    return random_bytes < round(probability * LEVELS)
+    return random_bytes < threshold(probability)
 
 
 def dropout(

@@ -120,7 +120,7 @@ def columns(summaries: Sequence[Summary]) -> list[str]:
         "IQM",
         "20th percentile",
         "solved",
-        "first > last" if edge == 1 else f"first {edge} > last {edge}",
+        "first → last" if edge == 1 else f"first {edge} → last {edge}",
         "p",
     ]
 
@@ -134,7 +134,7 @@ def cells(summary: Summary) -> list[str]:
         _text(summary.interquartile),
         number(summary.percentile_20),
         "-" if summary.solved is None else f"{100 * summary.solved:.0f} %",
-        f"{number(summary.first)} > {number(summary.last)}",
+        f"{number(summary.first)} → {number(summary.last)}",
         p_text(summary.improvement.p_value).lstrip("= ") if summary.improvement else "-",
     ]
 
