@@ -29,10 +29,10 @@ from icrl_sources.sb3 import SB3Source, own_globals, train
 from icrl_sources.sb3_config import SB3Config
 
 PAIRINGS = (
-    ("CartPole-v1", SB3Config(algorithm="PPO", steps=2_048, num_envs=8)),
-    ("CartPole-v1", SB3Config(algorithm="DQN", steps=4_096, num_envs=1)),
-    ("Pendulum-v1", SB3Config(algorithm="A2C", steps=2_048, num_envs=8)),
-    ("icrl/DarkRoom-v0", SB3Config(algorithm="PPO", steps=2_048, num_envs=8)),
+    ("CartPole-v1", SB3Config(algorithm="PPO", steps=1_024, num_envs=8)),
+    ("CartPole-v1", SB3Config(algorithm="DQN", steps=2_048, num_envs=1)),
+    ("Pendulum-v1", SB3Config(algorithm="A2C", steps=1_024, num_envs=8)),
+    ("icrl/DarkRoom-v0", SB3Config(algorithm="PPO", steps=1_024, num_envs=8)),
 )
 """With one environment and a cheap update (DQN, A2C) recording weighs most."""
 
@@ -40,7 +40,7 @@ PAIRINGS = (
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     measured = [measure(family, config, rounds) for family, config in PAIRINGS]
     for result in measured:

@@ -221,7 +221,7 @@ class Block:
         if at == 0:
             self._check(values)
         for rows, value in zip(self._rows, values, strict=True):
-            rows[at] = value
+            rows[at] = value.numpy() if type(rows) is np.ndarray else value
         self.filled = at + 1
 
     def __getitem__(self, column: Column) -> Tensor:

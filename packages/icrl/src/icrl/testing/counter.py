@@ -19,7 +19,8 @@ class Counter(gymnasium.Env):
 
     def __init__(self, length: int = 3, how: str = "truncated") -> None:
         self.length, self.how = length, how
-        self.task, self.at, self.received = 0, 0, []
+        self.task, self.at = 0, 0
+        self.received: list[float] = []
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Begin to count."""
@@ -66,5 +67,6 @@ class CounterFamily(WrappedFamily):
 
     def reset_to(self, env: gymnasium.Env, task: dict[str, np.ndarray], seed: int | None) -> Any:
         """Show the task's number."""
+        assert isinstance(env.unwrapped, Counter)
         env.unwrapped.task = int(task["number"])
         return env.reset(seed=seed)[0]
