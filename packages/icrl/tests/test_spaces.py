@@ -12,11 +12,15 @@ from hypothesis import given, settings
 from icrl import spaces as tensor_spaces
 from icrl.errors import SpaceError
 
+INTEGERS = st.sampled_from([np.int64, np.int32, np.int8])
 LEAVES = st.one_of(
     st.builds(
-        lambda n, start: spaces.Discrete(n, start=start), st.integers(1, 7), st.integers(-3, 5)
+        lambda n, start, dtype: spaces.Discrete(n, start=start, dtype=dtype),
+        st.integers(1, 7),
+        st.integers(-3, 5),
+        INTEGERS,
     ),
-    st.lists(st.integers(1, 5), min_size=1, max_size=3).map(spaces.MultiDiscrete),
+    st.builds(spaces.MultiDiscrete, st.lists(st.integers(1, 5), min_size=1, max_size=3), INTEGERS),
     st.integers(1, 5).map(spaces.MultiBinary),
     st.sampled_from([np.float32, np.uint8, np.int64]).map(
         lambda dtype: spaces.Box(0, 11, (2, 3), dtype)
@@ -52,6 +56,12 @@ def test_a_value_survives_the_way_to_tensors_and_back(space, seed):
 def test_a_space_survives_the_way_to_json_and_back(space):
     data = json.loads(json.dumps(tensor_spaces.space_to_json(space), allow_nan=False))
     assert tensor_spaces.space_from_json(data) == space
+
+
+def test_a_space_of_integers_keeps_its_dtype_on_the_way_to_json_and_back():
+    for space in (spaces.Discrete(5, dtype=np.int32), spaces.MultiDiscrete([3, 2], np.uint8)):
+        back = tensor_spaces.space_from_json(tensor_spaces.space_to_json(space))
+        assert back == space and back.dtype == space.dtype
 
 
 def test_a_box_with_unequal_infinite_bounds_survives_json():

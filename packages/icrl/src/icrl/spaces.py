@@ -10,7 +10,7 @@
 | Dict, Tuple          | dict (in the space's order), tuple                               |
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -112,19 +112,24 @@ def stack(space: Space, values: list[Any], device: torch.device | str = "cpu") -
     return map_tree(lambda *arrays: torch.from_numpy(np.stack(arrays)).to(device), *trees)
 
 
-def clipped(space: Space, tree: Tree) -> Tree:
-    """Actions as an environment receives them: those of a Box within its bounds."""
+def clipper(space: Space, device: torch.device | str = "cpu") -> Callable[[Tree], Tree]:
+    """What turns actions on a device into those that an environment receives: in a Box, within its
+    bounds.
 
-    def clip(leaf: Space, tensor: Tensor) -> Tensor:
+    The bounds are brought to the device here, once, so that no call waits for a copy.
+    """
+
+    def leaf_clipper(leaf: Space) -> Callable[[Tensor], Tensor]:
         if not isinstance(leaf, spaces.Box):
-            return tensor
+            return lambda tensor: tensor
         low, high = (
-            torch.as_tensor(bound, dtype=tensor.dtype, device=tensor.device)
+            torch.as_tensor(bound, dtype=leaf_dtype(leaf), device=device)
             for bound in (leaf.low, leaf.high)
         )
-        return torch.clamp(tensor, low, high)
+        return lambda tensor: torch.clamp(tensor, low, high)
 
-    return map_tree(clip, leaf_spaces(space), tree)
+    clippers = map_tree(leaf_clipper, leaf_spaces(space))
+    return lambda tree: map_tree(lambda clip, tensor: clip(tensor), clippers, tree)
 
 
 def unstack(space: Space, tree: Tree) -> list[Any]:
@@ -141,9 +146,19 @@ def unstack(space: Space, tree: Tree) -> list[Any]:
 def space_to_json(space: Space) -> dict[str, Any]:
     """A space as plain JSON data."""
     if isinstance(space, spaces.Discrete):
-        return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+        return {
+            "type": "Discrete",
+            "n": int(space.n),
+            "start": int(space.start),
+            "dtype": str(space.dtype),
+        }
     if isinstance(space, spaces.MultiDiscrete):
-        return {"type": "MultiDiscrete", "nvec": space.nvec.tolist(), "start": space.start.tolist()}
+        return {
+            "type": "MultiDiscrete",
+            "nvec": space.nvec.tolist(),
+            "start": space.start.tolist(),
+            "dtype": str(space.dtype),
+        }
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.n)}
     if isinstance(space, spaces.Box):
@@ -173,9 +188,10 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
     """The space that `space_to_json` wrote."""
     match data["type"]:
         case "Discrete":
-            return spaces.Discrete(data["n"], start=data["start"])
+            return spaces.Discrete(data["n"], start=data["start"], dtype=_integer_dtype(data))
         case "MultiDiscrete":
-            return spaces.MultiDiscrete(np.array(data["nvec"]), start=np.array(data["start"]))
+            nvec, start = np.array(data["nvec"]), np.array(data["start"])
+            return spaces.MultiDiscrete(nvec, _integer_dtype(data), start=start)
         case "MultiBinary":
             return spaces.MultiBinary(data["n"])
         case "Box":
@@ -191,6 +207,11 @@ def space_from_json(data: Mapping[str, Any]) -> Space:
         case "Tuple":
             return spaces.Tuple([space_from_json(child) for child in data["spaces"]])
     raise SpaceError(f"{data['type']!r} is not a space that icrl writes.")
+
+
+def _integer_dtype(data: Mapping[str, Any]) -> type[np.integer[Any]]:
+    """Of a Discrete or a MultiDiscrete; files that do not name it hold Gymnasium's default."""
+    return np.dtype(data.get("dtype", "int64")).type
 
 
 def _bound_to_json(bound: np.ndarray) -> Any:
