@@ -50,6 +50,11 @@ def test_tasks_of_another_split_do_not_concatenate(tasks):
         Tasks.concatenate([tasks, other])
 
 
+def test_no_parts_do_not_concatenate():
+    with pytest.raises(TaskError, match="no tasks to concatenate"):
+        Tasks.concatenate([])
+
+
 def test_arrays_of_unequal_length_are_refused():
     with pytest.raises(TaskError, match="same leading task axis"):
         Tasks("x", {}, "test", {"a": torch.zeros(3), "b": torch.zeros(5)})

@@ -74,7 +74,13 @@ class Tasks:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Tasks of one family and split, one after another."""
+        """Tasks of one family and split, one after another.
+
+        Raises:
+            TaskError: if there are none, or they are of several families or splits.
+        """
+        if not parts:
+            raise TaskError("there are no tasks to concatenate; give at least one part.")
         first = parts[0]
         for part in parts[1:]:
             if (part.family, part.arguments, part.split) != (
