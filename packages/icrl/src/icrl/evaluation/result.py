@@ -6,9 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,22 +17,12 @@ from icrl import statistics
 from icrl.errors import DamagedFileError, OutputError
 from icrl.evaluation.trials import RecordedEpisode, read_recorded, write_recorded
 from icrl.files import read_array, read_json, storage_error, sync_directory, write_array, write_json
-from icrl.plugins import plugin_host
 from icrl.tasks import Tasks
+from icrl.versions import stack_versions
 
 FORMAT, VERSION = "icrl.evaluation", 1
 MANIFEST = "evaluation.json"
 ARRAYS = {"returns": np.float32, "lengths": np.int32, "success": np.bool_}
-STACK = ("gymnasium", "icrl", "numpy", "stable-baselines3", "torch")
-
-
-def stack_versions() -> dict[str, str]:
-    """The installed versions of what a result depends on: the plugins, and what all stand on."""
-    found = {each.distribution: each.version for each in plugin_host().records}
-    for name in STACK:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
