@@ -4,6 +4,7 @@ import importlib.util
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gymnasium import spaces
 
 from icrl.agent import Interface
 from icrl.errors import UsageError
-from icrl.histories import HistoryStore, Manifest
+from icrl.histories import HistoryRecorder, HistoryStore, Manifest
 from icrl.histories.minari_exchange import from_minari, to_minari
 from icrl.spaces import stack
 from icrl.tasks import Tasks
@@ -91,6 +92,30 @@ def test_what_was_exported_is_imported_as_it_was(
         assert torch.equal(ours.action[ours_at], theirs.action[theirs_at])
         assert torch.equal(ours.columns["update"][ours_at], theirs.columns["update"][theirs_at])
     assert torch.equal(imported.tasks.arrays["goal"], store.tasks.arrays["goal"])
+
+
+@needs_minari
+def test_an_interrupted_import_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    to_minari(recorded(tmp_path / "store"), "test/script-v0", author="a tester")
+    whole = from_minari("test/script-v0", tmp_path / "whole")
+    assert len(whole.shards) == 2, "the streams have two lengths"
+    taken = HistoryRecorder.step
+
+    def interrupted(recorder: HistoryRecorder, *args: Any, **columns: Any) -> None:
+        if recorder.steps != whole.shards[0].steps and recorder.recorded == 5:
+            raise KeyboardInterrupt
+        taken(recorder, *args, **columns)
+
+    monkeypatch.setattr(HistoryRecorder, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        from_minari("test/script-v0", tmp_path / "resumed")
+    monkeypatch.setattr(HistoryRecorder, "step", taken)
+    assert len(HistoryStore.open(tmp_path / "resumed").shards) == 1
+    resumed = from_minari("test/script-v0", tmp_path / "resumed")
+    assert [s.checksum for s in resumed.shards] == [s.checksum for s in whole.shards]
 
 
 @needs_minari

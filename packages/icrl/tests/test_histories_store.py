@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from icrl.agent import Interface
-from icrl.errors import DamagedFileError, OutputError, SpaceError
+from icrl.errors import ConfigError, DamagedFileError, OutputError, SpaceError
 from icrl.histories import HistoryRecorder, HistoryStore, Manifest, collect, recorder
 from icrl.run import Run
 from icrl.spaces import stack
 from icrl.tasks import Tasks
 from icrl.testing import TwoCells, WanderingConfig, WanderingSource
 from icrl.trees import Tree, leaves, map_tree
+from icrl.versions import stack_versions
 
 CPU = torch.device("cpu")
 FAMILY = TwoCells()
@@ -83,6 +84,7 @@ SPACES = [
     spaces.Discrete(5),
     spaces.Discrete(300, start=-7),
     spaces.Discrete(70_000),
+    spaces.Discrete(255, start=1, dtype=np.uint8),
     spaces.MultiDiscrete([9, 11]),
     spaces.MultiBinary(3),
     spaces.Text(11, charset="abcxyz"),
@@ -245,7 +247,7 @@ def test_the_manifest_says_whose_histories_they_are(tmp_path: Path) -> None:
     assert data["config"] == {"steps": 23, "streams_per_task": 2, "tasks_per_shard": 1}
     assert [entry["number"] for entry in data["shards"]] == [0, 1, 2]
     assert list(data["shards"][0]["optional"]) == ["clock"]
-    assert data["packages"]["torch"] == torch.__version__
+    assert data["packages"] == stack_versions()
 
 
 # What is refused.
@@ -397,16 +399,42 @@ def test_a_value_outside_of_its_space_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "store").glob("*.safetensors*"))
 
 
+@pytest.mark.parametrize("which", ["observation", "action", "outcome"])
+def test_a_value_that_would_wrap_in_the_stored_type_is_refused(tmp_path: Path, which: str) -> None:
+    space = spaces.Discrete(200)  # stored as uint8, in which 300 is 44
+    store = HistoryStore.create(tmp_path / "store", manifest_of(space, space))
+    zero, no = torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.bool)
+    right = [zero, zero, zero, no, no, zero]
+    wrong = list(right)
+    wrong[{"observation": 0, "action": 1, "outcome": 5}[which]] = torch.tensor([7, 300])
+    taken = store.append(tasks_of(2), streams_per_task=1, steps=3)
+    record_times(taken, 1, *wrong)
+    record_times(taken, 2, *right)
+    message = f"{which} holds 300; its space has values from 0 to 199"
+    with pytest.raises(SpaceError, match=message), taken:
+        pass
+    assert store.shards == ()
+
+
+def test_the_bounds_of_many_steps_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "EXTREMES_AT_ONCE", 3)
+    extremes = recorder.Extremes()
+    for values in (torch.tensor(steps).view(-1, 2) for steps in ([5, 2], [1, 9], [3, 4], [6, 7])):
+        extremes.take(values)
+    assert extremes.read() == (1, 9)
+    extremes.take(torch.tensor([3, 2], dtype=torch.uint8))
+    assert extremes.read() == (2, 3)
+
+
 def test_a_value_of_another_shape_is_refused(tmp_path: Path) -> None:
     store = HistoryStore.create(
         tmp_path / "store", manifest_of(spaces.Discrete(5), spaces.Discrete(3))
     )
     zero, no = torch.zeros(2), torch.zeros(2, dtype=torch.bool)
-    with (
-        pytest.raises(SpaceError, match=r"reward came as \[2, 1\]; .* needs \[2\]"),
-        store.append(tasks_of(2), streams_per_task=1, steps=1) as taken,
-    ):
-        taken.step(zero, zero, zero[:, None], no, no, zero)
+    taken = store.append(tasks_of(2), streams_per_task=1, steps=2)
+    taken.step(zero, zero, zero, no, no, zero)
+    with pytest.raises(SpaceError, match=r"reward came as \[1\]; .* needs \[2\]"), taken:
+        taken.step(zero, zero, zero[:1], no, no, zero)  # would broadcast
 
 
 @pytest.mark.parametrize("steps", [2, 4])
@@ -461,6 +489,24 @@ def test_a_space_whose_parts_share_a_name_is_refused(tmp_path: Path) -> None:
         store.append(tasks_of(2), streams_per_task=1, steps=3) as taken,
     ):
         taken.step(tree, zero, zero, no, no, tree)
+
+
+def test_a_store_goes_on_whatever_order_its_familys_arguments_came_in(tmp_path: Path) -> None:
+    begun = manifest_of(spaces.Discrete(5), spaces.Discrete(3))
+    forth, back = (
+        replace(begun, interface=replace(begun.interface, arguments=dict(pairs)))
+        for pairs in ([("size", 3), ("wind", 0.5)], [("wind", 0.5), ("size", 3)])
+    )
+    store = HistoryStore.create(tmp_path / "store", forth)
+    record_samples(store, streams=2, steps=5)
+    assert len(HistoryStore.create(tmp_path / "store", back).shards) == 1
+
+
+def test_the_tasks_of_a_store_without_a_shard_are_refused(tmp_path: Path) -> None:
+    manifest = manifest_of(spaces.Discrete(5), spaces.Discrete(3))
+    store = HistoryStore.create(tmp_path / "store", manifest)
+    with pytest.raises(ConfigError, match="holds no whole shard yet"):
+        _ = store.tasks
 
 
 def test_equal_manifests_have_equal_keys_whatever_they_were_begun_with() -> None:

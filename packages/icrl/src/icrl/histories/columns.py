@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from gymnasium import Space, spaces
 from torch import Tensor
@@ -208,9 +209,10 @@ def _columns(name: str, tree: Tree) -> Tree:
 def _bounds(space: Space) -> tuple[int, int] | None:
     """The smallest and the largest value of a finite leaf space."""
     if isinstance(space, spaces.Discrete):
-        return int(space.start), int(space.start + space.n - 1)
+        return int(space.start), int(space.start) + int(space.n) - 1
     if isinstance(space, spaces.MultiDiscrete):
-        return int(space.start.min()), int((space.start + space.nvec - 1).max())
+        largest = space.start.astype(np.int64) + space.nvec.astype(np.int64) - 1
+        return int(space.start.min()), int(largest.max())
     if isinstance(space, spaces.MultiBinary):
         return 0, 1
     if isinstance(space, spaces.Text):

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,10 +13,10 @@ from icrl.files import read_json
 from icrl.histories.columns import Column, optional_from_json
 from icrl.histories.shard import Shard
 from icrl.tasks import Tasks
+from icrl.versions import stack_versions
 
 FORMAT = "icrl.histories"
 VERSION = 1
-PACKAGES = ("icrl", "icrl-envs", "icrl-sources", "gymnasium", "numpy", "stable-baselines3", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ class Manifest:
     """From which the seed of every shard is derived."""
     plan: Plan | None = None
     """None for a store that is filled by hand."""
-    packages: Mapping[str, str] = field(default_factory=lambda: package_versions())
+    packages: Mapping[str, str] = field(default_factory=stack_versions)
     """Versions of what the store was begun with."""
     shards: tuple[Mapping[str, Any], ...] = ()
     """Number, rectangle and checksum of each whole shard."""
@@ -81,7 +80,8 @@ class Manifest:
     @property
     def key(self) -> str:
         """The digest of the store's identity."""
-        return hashlib.sha256(json.dumps(self.identity()).encode()).hexdigest()
+        # Sorted: keyword arguments mean the same in any order.
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:
         """What makes two stores the same store, as plain JSON data."""
@@ -163,17 +163,6 @@ class Manifest:
             for name, value in ours.items()
             if value != theirs[name]
         ]
-
-
-def package_versions() -> dict[str, str]:
-    """The versions of the packages that histories depend on, as far as they are installed."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def _entry(shard: Shard) -> dict[str, Any]:

@@ -50,12 +50,13 @@ def to_minari(
 
     Raises:
         UsageError: if Minari is not installed.
+        ConfigError: if the store has no whole shard.
     """
     minari = _minari()
     from minari.data_collector import EpisodeBuffer
 
-    chosen = range(store.num_streams) if streams is None else streams
-    episodes = [episode for stream in chosen for episode in _episodes_of(store, stream)]
+    chosen, tasks = range(store.num_streams) if streams is None else streams, store.tasks
+    episodes = [episode for stream in chosen for episode in _episodes_of(store, stream, tasks)]
     manifest = replace(store.manifest, plan=None, shards=())
     with warnings.catch_warnings():  # Minari reminds of each piece of metadata that nobody gave
         warnings.simplefilter("ignore", UserWarning)
@@ -73,7 +74,7 @@ def to_minari(
 
 
 def from_minari(dataset: Any, directory: Path) -> HistoryStore:
-    """Write a Minari dataset as a new history store.
+    """Write a Minari dataset as a history store; go on where an interrupted call stopped.
 
     Of a dataset that `to_minari` did not write, all episodes are one history, in their order, on a
     task called 0, and the family is the dataset's environment.
@@ -91,10 +92,12 @@ def from_minari(dataset: Any, directory: Path) -> HistoryStore:
         dataset = minari.load_dataset(dataset)
     manifest = _manifest_of(dataset)
     store = HistoryStore.create(directory, manifest)
-    if not store.shards:
-        streams = _streams_of(dataset, manifest.interface)
-        for steps, of_one_length in groupby(streams, key=lambda stream: len(stream.rows["reward"])):
-            _record(store, list(of_one_length), steps)
+    streams = _streams_of(dataset, manifest.interface)
+    by_length = groupby(streams, key=lambda stream: len(stream.rows["reward"]))
+    whole = {shard.number for shard in store.shards}
+    for number, (steps, of_one_length) in enumerate(by_length):
+        if number not in whole:
+            _record(store, number, list(of_one_length), steps)
     return store
 
 
@@ -108,7 +111,7 @@ class _Stream:
 
 
 def _episodes_of(
-    store: HistoryStore, stream: int
+    store: HistoryStore, stream: int, tasks: Tasks
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """What Minari keeps of each episode of a stream, and the metadata that say whose it is."""
     row = stream
@@ -124,8 +127,8 @@ def _episodes_of(
     outcome = int(ended[:row].sum())
     ends = (ended[row].nonzero()[:, 0] + 1).tolist()
     cut = shard.steps - 1  # where the last step of a cut episode led was not recorded
-    task = {name: array[0].numpy() for name, array in store.tasks[stream].arrays.items()}
-    described = {"stream": stream} | {f"task/{name}": array for name, array in task.items()}
+    task = {f"task/{name}": array for name, array in tasks.row(stream).items()}
+    described = {"stream": stream} | task
     for start, stop in zip([0, *ends], [*ends, cut], strict=True):
         if start >= stop:
             continue
@@ -210,8 +213,8 @@ def _rows_of(episode: Any, interface: Interface) -> dict[str, Tree]:
     }
 
 
-def _record(store: HistoryStore, streams: Sequence[_Stream], steps: int) -> None:
-    """Write streams of one length as one shard."""
+def _record(store: HistoryStore, number: int, streams: Sequence[_Stream], steps: int) -> None:
+    """Write streams of one length as the shard of this number, unless another writer has it."""
     arrays = {
         name: torch.from_numpy(np.stack([np.asarray(stream.task[name]) for stream in streams]))
         for name in streams[0].task
@@ -222,7 +225,10 @@ def _record(store: HistoryStore, streams: Sequence[_Stream], steps: int) -> None
         name: map_tree(lambda *leaves: torch.stack(leaves, 1), *(s.rows[name] for s in streams))
         for name in streams[0].rows
     }
-    with store.append(tasks, streams_per_task=1, steps=steps) as recorder:
+    recorder = store.claim(number, tasks, streams_per_task=1, steps=steps)
+    if recorder is None:
+        return
+    with recorder:
         for step in range(steps):
             recorder.step(
                 **{

@@ -20,6 +20,8 @@ from icrl.trees import Tree, leaves_like
 
 BLOCK_BYTES = 64 << 20
 """A block of steps is kept on the device until it has so many bytes, then written at once."""
+EXTREMES_AT_ONCE = 256
+"""Extremes of so many steps are reduced to one."""
 ADVANCE_SECONDS = 0.1
 """How often the progress bar hears of new transitions."""
 
@@ -167,6 +169,7 @@ class HistoryRecorder:
     def _flush(self, begun: "_Begun") -> None:
         """Write the block's steps, and keep the last observations of episodes that ended in it."""
         layout, block = begun.layout, begun.block
+        block.check_bounds()
         first_step = self.recorded - block.filled
         for column in layout.per_step():
             begun.writer.write_block(column, first_step, block.by_stream(column))
@@ -207,6 +210,10 @@ class Block:
             )
             for column in self.columns
         }
+        self._extremes = {
+            i: Extremes() for i, column in enumerate(self.columns) if column.bounds is not None
+        }
+        self._shapes = [tensor.shape[1:] for tensor in self._tensors.values()]
         # NumPy's assignment costs a third of torch's where there are few streams.
         self._rows = [_writable(tensor) for tensor in self._tensors.values()]
 
@@ -216,10 +223,15 @@ class Block:
         return self.filled == self.steps
 
     def append(self, values: list[Tensor]) -> None:
-        """Take the values of one step, [streams, ...] in the order of the columns."""
+        """Take the values of one step, [streams, ...] in the order of the columns.
+
+        Raises:
+            SpaceError: if one is not of its column's shape.
+        """
         at = self.filled
-        if at == 0:
-            self._check(values)
+        self._check_shapes(values)
+        for i, extremes in self._extremes.items():
+            extremes.take(values[i])
         for rows, value in zip(self._rows, values, strict=True):
             rows[at] = value.numpy() if type(rows) is np.ndarray else value
         self.filled = at + 1
@@ -233,33 +245,64 @@ class Block:
         return self[Layout.TERMINATED] | self[Layout.TRUNCATED]
 
     def by_stream(self, column: Column) -> Tensor:
-        """The rows of a column in memory, [streams, steps, ...].
-
-        Raises:
-            SpaceError: if a value is outside of its space.
-        """
+        """The rows of a column in memory, [streams, steps, ...]."""
         rows = self[column]
         words = as_words(rows, column)
         if words is None:
-            turned = rows.transpose(0, 1).contiguous().cpu()
-        else:
-            turned = from_words(words.transpose(0, 1).contiguous().cpu(), column)
-        if column.bounds is not None:
-            _check_bounds(column.name, column.bounds, turned.numpy())
-        return turned
+            return rows.transpose(0, 1).contiguous().cpu()
+        return from_words(words.transpose(0, 1).contiguous().cpu(), column)
 
-    def _check(self, values: list[Tensor]) -> None:
-        """Refuse values [streams, ...] that are not of the columns' shapes.
+    def check_bounds(self) -> None:
+        """Refuse values outside of their spaces, as they came: stored, they may have wrapped.
 
         Raises:
-            SpaceError: naming the column.
+            SpaceError: naming the column and the value.
         """
-        for column, value in zip(self.columns, values, strict=True):
-            expected = self._tensors[column.name].shape[1:]
-            if tuple(value.shape) != tuple(expected):
+        for i, extremes in self._extremes.items():
+            column = self.columns[i]
+            assert column.bounds is not None
+            low, high = column.bounds
+            smallest, largest = extremes.read()
+            if smallest < low or largest > high:
+                wrong = smallest if smallest < low else largest
                 raise SpaceError(
-                    f"{column.name} came as {list(value.shape)}; its space needs {list(expected)}."
+                    f"{column.name} holds {wrong}; its space has values from {low} to {high}."
                 )
+
+    def _check_shapes(self, values: list[Tensor]) -> None:
+        for column, shape, value in zip(self.columns, self._shapes, values, strict=True):
+            if value.shape != shape:
+                raise SpaceError(
+                    f"{column.name} came as {list(value.shape)}; its space needs {list(shape)}."
+                )
+
+
+class Extremes:
+    """The smallest and the largest of many values, kept on their device until asked for."""
+
+    def __init__(self) -> None:
+        self._lows: list[Tensor] = []
+        self._highs: list[Tensor] = []
+
+    def take(self, values: Tensor) -> None:
+        """Take values of any shape, at least one; nothing is read back to the host."""
+        wide = values if values.dtype is torch.int64 else values.to(torch.int64)
+        low, high = wide.aminmax()
+        self._lows.append(low)
+        self._highs.append(high)
+        if len(self._lows) == EXTREMES_AT_ONCE:
+            self._fold()
+
+    def read(self) -> tuple[int, int]:
+        """The smallest and the largest since this was asked last."""
+        self._fold()
+        (low,), (high,) = self._lows, self._highs
+        self._lows, self._highs = [], []
+        return int(low), int(high)
+
+    def _fold(self) -> None:
+        self._lows = [torch.stack(self._lows).amin()]
+        self._highs = [torch.stack(self._highs).amax()]
 
 
 def _writable(tensor: Tensor) -> Any:
@@ -267,14 +310,3 @@ def _writable(tensor: Tensor) -> Any:
     if tensor.device.type != "cpu" or tensor.dtype is torch.bfloat16:
         return tensor
     return tensor.numpy()
-
-
-def _check_bounds(name: str, bounds: tuple[int, int], values: np.ndarray) -> None:
-    low, high = bounds
-    limits = np.iinfo(values.dtype)
-    if (low, high) == (limits.min, limits.max) or not values.size:
-        return
-    smallest, largest = values.min(), values.max()
-    if smallest < low or largest > high:
-        wrong = smallest if smallest < low else largest
-        raise SpaceError(f"{name} holds {wrong}; its space has values from {low} to {high}.")

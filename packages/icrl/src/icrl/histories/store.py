@@ -116,7 +116,12 @@ class HistoryStore:
 
     @property
     def tasks(self) -> Tasks:
-        """The task of each stream, [streams]."""
+        """The task of each stream, [streams].
+
+        Raises:
+            ConfigError: if the store has no whole shard.
+        """
+        self._check_not_empty()
         parts = [
             self._tasks_of(shard.number).repeat(shard.streams_per_task) for shard in self.shards
         ]
@@ -313,6 +318,12 @@ class HistoryStore:
         }
         return Tasks(interface.family, interface.arguments, self.manifest.split, arrays)
 
+    def _check_not_empty(self) -> None:
+        if not self.shards:
+            raise ConfigError(
+                f"{self.directory} holds no whole shard yet; let `icrl collect` finish first."
+            )
+
     def _check_sampling(
         self,
         layout: Layout,
@@ -321,10 +332,7 @@ class HistoryStore:
         from_start: float,
         columns: Sequence[str],
     ) -> None:
-        if not self.shards:
-            raise ConfigError(
-                f"{self.directory} holds no whole shard yet; let `icrl collect` finish first."
-            )
+        self._check_not_empty()
         if every < 1:
             raise ConfigError(f"every is {every}; keep every 1, 2, ... episodes.")
         if not 0.0 <= part[0] < part[1] <= 1.0:
