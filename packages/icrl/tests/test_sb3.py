@@ -185,6 +185,15 @@ def test_acting_leaves_the_global_generator_alone():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_acting_on_the_cpu_seeds_no_accelerator(monkeypatch: pytest.MonkeyPatch):
+    policy, family = trained("Pendulum-v1")
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeded.append)
+    policy.act(first_timestep(family, 3), policy.initial_context(3), torch.Generator())
+    assert not seeded
+
+
 def test_a_recurrent_policy_remembers_within_an_episode():
     policy, family = trained("Pendulum-v1", "RecurrentPPO")
     policy.deterministic = True

@@ -181,7 +181,9 @@ def own_globals() -> Iterator[None]:
     """
     python, threads = random.getstate(), torch.get_num_threads()
     numpy = np.random.get_state()  # noqa: NPY002 (what SB3 uses)
-    with torch.random.fork_rng(devices=[]):
+    # `torch.manual_seed`, which SB3 calls, also seeds every CUDA device.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
         torch.set_num_threads(1)  # its networks are small; results also depend on the number
         try:
             yield

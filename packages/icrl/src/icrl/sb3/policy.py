@@ -260,5 +260,9 @@ def _seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
     """SB3 samples from torch's global generator: seed it from ours, and put it back afterwards."""
     seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
-        torch.manual_seed(seed)
+        # Each generator by itself: `torch.manual_seed` also seeds every CUDA device.
+        torch.default_generator.manual_seed(seed)
+        if device.type != "cpu":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
