@@ -216,6 +216,14 @@ def test_global_generators_are_left_as_they_were():
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_generators_of_cuda_are_left_as_they_were():
+    torch.cuda.init()
+    states = torch.cuda.get_rng_state_all()
+    recorded(CounterFamily())
+    assert all(map(torch.equal, states, torch.cuda.get_rng_state_all()))
+
+
 def test_recording_does_not_change_what_is_learned():
     family = CounterFamily()
     source = SB3Source(SB3Config(steps=20, num_envs=2, settings=PPO), family, torch.device("cpu"))
@@ -304,6 +312,19 @@ def test_a_rollout_is_an_episode_long():
     assert adapted(20) == {"n_steps": 20, "batch_size": 40}
     assert adapted(None) == {"n_steps": 128, "batch_size": 64}
     assert adapted(500, algorithm="recurrent-ppo")["n_steps"] == 128
+
+
+@pytest.mark.parametrize(
+    ("horizon", "num_envs", "size"), [(97, 8, 97), (97, 1, 97), (127, 2, 127), (3, 5, 15)]
+)
+def test_minibatches_of_a_prime_horizon_are_not_tiny(horizon: int, num_envs: int, size: int):
+    assert adapted(horizon, num_envs=num_envs)["batch_size"] == size
+
+
+def test_a_learner_takes_the_minibatches_of_a_prime_horizon_without_a_warning():
+    settings = {"n_steps": 67, "n_epochs": 1}
+    memory = recorded(CounterFamily(), num_envs=1, steps=71, settings=settings)
+    assert memory.column("update").max() == 1
 
 
 def test_what_the_user_set_stays():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from icrl.agent import Interface
 
 LONGEST_ROLLOUT = 128
-LARGEST_BATCH = 64
+SMALLEST_BATCH, LARGEST_BATCH = 32, 64
 ROLLOUTS = ("PPO", "TRPO", "RecurrentPPO", "MaskablePPO")
 """On-policy algorithms whose default rollout of 128 or 2048 steps is longer than many a history."""
 REPLAY = ("DQN", "QRDQN", "SAC", "TD3", "DDPG", "TQC", "CrossQ")
@@ -35,8 +35,9 @@ class SB3Config(Config):
     """
     settings: dict[str, Any] = field(default_factory=dict)
     """The algorithm's own keywords: learning_rate, gamma, policy_kwargs, ... Those that are absent
-    have SB3's own defaults, except that a rollout is one episode long (at most 128 steps) in
-    minibatches of about 64, and that a replay buffer has room for the history.
+    have SB3's own defaults, except that a rollout is one episode long (at most 128 steps) in equal
+    minibatches of 32 to 64 transitions, or the next larger that divide it, and that a replay buffer
+    has room for the history.
     """
     normalize: bool = False
     """Learn behind VecNormalize; recorded are the environment's own observations and rewards."""
@@ -71,9 +72,7 @@ class SB3Config(Config):
             "n_steps", min(horizon or LONGEST_ROLLOUT, LONGEST_ROLLOUT, self.steps)
         )
         transitions = max(steps * self.num_envs, 2)
-        batch = max(
-            size
-            for size in range(1, min(LARGEST_BATCH, transitions) + 1)
-            if transitions % size == 0
-        )
-        return {"n_steps": max(steps, 2 if self.num_envs == 1 else 1), "batch_size": max(batch, 2)}
+        # Minibatches are equal, since SB3 warns of a last one that is short.
+        sizes = (*range(LARGEST_BATCH, SMALLEST_BATCH - 1, -1), *range(LARGEST_BATCH, transitions))
+        batch = next((size for size in sizes if transitions % size == 0), transitions)
+        return {"n_steps": max(steps, 2 if self.num_envs == 1 else 1), "batch_size": batch}
