@@ -20,6 +20,7 @@ from icrl.plugins import make_family
 from icrl.run import Run
 from icrl.spaces import unstack
 from icrl.testing import ACCELERATOR, TwoCells, pretended_accelerator
+from icrl.vector import TaskVectorEnv
 from icrl_sources import q_learning, q_learning_config
 from icrl_sources.enumeration import Enumeration
 from icrl_sources.q_learning import QLearningSource
@@ -227,6 +228,27 @@ def test_shards_hold_about_as_many_learners_as_asked_for(tmp_path: Path) -> None
 
 def test_a_history_is_two_hundred_episodes_of_full_length_by_default() -> None:
     assert QLearningSource(QLearningConfig(), TwoCells(), CPU).steps == 200 * 5
+
+
+@pytest.mark.parametrize(("visit_bonus", "learners_that_fit"), [(0.0, 10), (1.0, 5)])
+def test_the_counts_of_visits_take_their_part_of_the_memory(
+    monkeypatch: pytest.MonkeyPatch, visit_bonus: float, learners_that_fit: int
+) -> None:
+    monkeypatch.setattr(q_learning, "TABLE_BYTES", 10 * 4 * 2 * 3)  # two cells, three actions
+    config = QLearningConfig(streams_per_task=1, steps=7, visit_bonus=visit_bonus)
+    assert QLearningSource(config, TwoCells(), CPU).tasks_per_shard == learners_that_fit
+
+
+def test_the_environments_are_closed_although_recording_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    family = TwoCells()
+    closed = []
+    monkeypatch.setattr(TaskVectorEnv, "close", lambda env, **_: closed.append(env.num_envs))
+    source = QLearningSource(QLearningConfig(streams_per_task=3, steps=7), family, CPU)
+    with pytest.raises(AttributeError, match="step"):
+        source.record(family.sample_tasks(1, seed=0), None, seed=0)  # type: ignore[arg-type]
+    assert closed == [3]
 
 
 @pytest.mark.parametrize("visit_bonus", [0.0, 1.0])

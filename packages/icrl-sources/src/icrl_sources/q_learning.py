@@ -4,6 +4,8 @@ Watkins 1989, "Learning from Delayed Rewards"; Lin 1992, "Self-Improving Reactiv
 Reinforcement Learning, Planning and Teaching", for the replay of transitions in reverse.
 """
 
+from contextlib import closing
+
 import torch
 from torch import Tensor
 
@@ -50,7 +52,8 @@ class QLearningSource(Source):
         )
         self._cells = Enumeration(space)
         self._actions = Enumeration(family.action_space)
-        bytes_per_learner = 4 * self._cells.size * self._actions.size
+        bytes_per_entry = 8 if config.visit_bonus else 4  # the value, and the count of visits
+        bytes_per_learner = bytes_per_entry * self._cells.size * self._actions.size
         if bytes_per_learner * self.streams_per_task > TABLE_BYTES:
             raise SpaceError(
                 f"{family.id} has {self._cells.size:,} observations and {self._actions.size:,} "
@@ -83,8 +86,12 @@ class QLearningSource(Source):
 
     def record(self, tasks: Tasks, recorder: HistoryRecorder, *, seed: int) -> None:
         """Learn these tasks and record every step; see `Source.record`."""
+        streams = tasks.repeat(self.streams_per_task)
+        with closing(self.family.vector_env(streams, device=self.device)) as env:
+            self._learn(env, recorder, seed)
+
+    def _learn(self, env: TaskVectorEnv, recorder: HistoryRecorder, seed: int) -> None:
         config = self.config
-        env = self.family.vector_env(tasks.repeat(self.streams_per_task), device=self.device)
         learners = QLearners(
             env.num_envs,
             self._cells.size,
@@ -119,7 +126,6 @@ class QLearningSource(Source):
                     learners.learn(*old)
             if len(recent) >= (config.replay_steps or 0):
                 recent.clear()
-        env.close()
 
     def _epsilon(self, step: int) -> float:
         """The probability of a random action at a step: it falls linearly, then stays."""

@@ -1,5 +1,6 @@
 """Wandering: a source that learns nothing, for tests of whatever collects or reads histories."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -11,6 +12,7 @@ from icrl.interaction import play
 from icrl.random_agent import RandomPolicy
 from icrl.source import Source
 from icrl.tasks import Tasks
+from icrl.vector import TaskVectorEnv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,11 @@ class WanderingSource(Source):
 
     def record(self, tasks: Tasks, recorder: HistoryRecorder, *, seed: int) -> None:
         """Wander through these tasks; see `Source.record`."""
-        env = self.family.vector_env(tasks.repeat(self.streams_per_task), device=self.device)
+        streams = tasks.repeat(self.streams_per_task)
+        with closing(self.family.vector_env(streams, device=self.device)) as env:
+            self._wander(env, recorder, seed)
+
+    def _wander(self, env: TaskVectorEnv, recorder: HistoryRecorder, seed: int) -> None:
         policy = RandomPolicy(self.family.action_space, self.device)
         for clock, step in enumerate(islice(play(policy, env, seed=seed), self.steps)):
             recorder.step(
@@ -60,4 +66,3 @@ class WanderingSource(Source):
                 step.following.outcome,
                 clock=torch.full((env.num_envs,), clock, dtype=torch.int16, device=self.device),
             )
-        env.close()
