@@ -24,7 +24,7 @@ def banded_attention(
     dropout: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "batch heads time size"]:
-    """Each step attends to itself and the `window - 1` steps before it.
+    """Each step attends to itself and the `window - 1` steps before it; queries come scaled.
 
     Up to `window` steps this is plain causal attention. Beyond, each block of `window` steps
     attends to itself and the block before it, so that the cost grows linearly with time.
@@ -75,7 +75,7 @@ def _attention(
     if generator is None or quantised(dropout) == 0:
         mask = None if band is None else band.to(query.dtype)
         return scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=band is None
+            query, key, value, attn_mask=mask, is_causal=band is None, scale=1.0
         )
     if band is None:
         band = _band(query.shape[2], key.shape[2], key.shape[2], query.device)
@@ -117,12 +117,11 @@ class _DroppedAttention(torch.autograd.Function):
         shift = (gradient * output).sum(-1, keepdim=True) / ctx.gain
         to_query, to_key, to_value = (torch.empty_like(t) for t in (query, key, value))
         weights, kept, to_weights = (_scratch(query, band) for _ in range(3))
-        scale = query.shape[-1] ** -0.5
         for rows in _chunks(query, band):
             p = _weights(query[rows], key[rows], band, out=weights)
             m = torch.logical_not(drop[rows], out=kept[: len(p)])
             to_p = torch.bmm(gradient[rows], value[rows].transpose(1, 2), out=to_weights[: len(p)])
-            to_scores = to_p.mul_(m).sub_(shift[rows]).mul_(p).mul_(scale)
+            to_scores = to_p.mul_(m).sub_(shift[rows]).mul_(p)
             torch.bmm(m.mul_(p).transpose(1, 2), gradient[rows], out=to_value[rows])
             torch.bmm(to_scores, key[rows], out=to_query[rows])
             torch.bmm(to_scores.transpose(1, 2), query[rows], out=to_key[rows])
@@ -133,8 +132,7 @@ def _weights(query: Tensor, key: Tensor, band: Tensor, *, out: Tensor) -> Tensor
     """The attention weights [rows, queries, keys], written into the first rows of `out`."""
     out = out[: len(query)]
     torch.bmm(query, key.transpose(1, 2), out=out)
-    out.mul_(query.shape[-1] ** -0.5).add_(band)
-    return torch.softmax(out, -1, out=out)
+    return torch.softmax(out.add_(band), -1, out=out)
 
 
 def _scratch(query: Tensor, band: Tensor) -> Tensor:

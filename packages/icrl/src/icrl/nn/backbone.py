@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad
+from torch.nn.functional import pad, silu
 
 from icrl.nn.attention import banded_attention
 from icrl.nn.dropout import dropout
@@ -47,6 +47,7 @@ class CausalBackbone(nn.Module):
     """
 
     frequencies: Tensor
+    magnitudes: Tensor
 
     def __init__(
         self,
@@ -86,6 +87,9 @@ class CausalBackbone(nn.Module):
         turning = ROTARY_BASE ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         frequencies = torch.stack([turning, turning, torch.zeros_like(turning)]).unsqueeze(1)
         self.register_buffer("frequencies", frequencies, persistent=False)
+        magnitudes = torch.ones_like(frequencies)
+        magnitudes[0] = size**-0.5
+        self.register_buffer("magnitudes", magnitudes, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "batch time width"], generator: torch.Generator | None = None
@@ -98,7 +102,7 @@ class CausalBackbone(nn.Module):
         """
         if self.convolution is not None:
             x = x + self.convolution(x)
-        turns = self._turns(torch.arange(x.shape[1], device=x.device))
+        turns = self._turns(torch.arange(x.shape[1], device=x.device).view(-1, 1, 1, 1))
         for block in self.blocks:
             x = block(x, turns, self.window, generator)
         return self.norm(x)
@@ -123,22 +127,23 @@ class CausalBackbone(nn.Module):
         """
         if self.convolution is not None:
             x = x + self.convolution.step(x, cache.inputs, cache.steps)
-        turns = self._turns(torch.full((1,), cache.steps, device=x.device))
-        slot = cache.steps % self.window
-        held = min(cache.steps + 1, self.window)
-        for ring, block in zip(cache.ring, cast("Iterable[Block]", self.blocks), strict=True):
-            x = block.step(x, turns, ring, slot, held)
+        turns = self._turns(cache.steps).unsqueeze(1)
+        written = cache.ring[..., cache.steps % self.window, :]
+        held = cache.ring[..., : min(cache.steps + 1, self.window), :].flatten(2, 3)
+        blocks = cast("Iterable[Block]", self.blocks)
+        for block, place, (keys, values) in zip(blocks, written, held, strict=True):
+            x = block.step(x, turns, place, keys, values)
         cache.steps += 1
         return self.norm(x), cache
 
-    def _turns(self, steps: Tensor) -> Complex[Tensor, "time 3 1 pairs"]:
-        """By what the pairs of queries, keys and values at these steps are multiplied: values stay.
+    def _turns(self, steps: Tensor | int) -> Complex[Tensor, "*time 3 1 pairs"]:
+        """By what the pairs of queries, keys and values at these steps are multiplied.
 
-        Angles are computed in float64: in float32 they would be coarse after some ten thousand
+        Queries and keys are turned, queries scaled as attention scales them, values left as they
+        are. Angles are computed in float64: in float32 they would be coarse after some ten thousand
         steps.
         """
-        angles = steps[:, None, None, None] * self.frequencies  # [time, 3, 1, pairs]
-        return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
+        return torch.polar(self.magnitudes, self.frequencies * steps).to(torch.complex64)
 
 
 class DepthwiseConvolution(nn.Module):
@@ -181,15 +186,15 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
         self.residual_dropout = residual_dropout
         self.attention_dropout = attention_dropout
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
+        self.project = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.up = nn.Linear(width, feed_forward, bias=False)
+        self.down = nn.Linear(feed_forward, width, bias=False)
         for last in (self.out, self.down):
             nn.init.normal_(last.weight, std=0.06 / math.sqrt(2 * depth))
-            nn.init.zeros_(last.bias)
 
     def forward(
         self,
@@ -198,37 +203,38 @@ class Block(nn.Module):
         window: int,
         generator: torch.Generator | None,
     ) -> Float[Tensor, "batch time width"]:
-        query, key, value = self._project(x, turns).permute(2, 0, 3, 1, 4)
+        projected = self.project(self.attention_norm(x))
+        pairs = projected.float().view(*x.shape[:2], 3, self.heads, -1, 2)
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * turns).flatten(-2)
+        query, key, value = turned.to(projected.dtype).permute(2, 0, 3, 1, 4)
         attended = banded_attention(query, key, value, window, self.attention_dropout, generator)
         attended = self.out(attended.transpose(1, 2).flatten(2))
         x = x + dropout(attended, self.residual_dropout, generator)
-        return x + dropout(self._feed_forward(x), self.residual_dropout, generator)
+        hidden = silu(self.up(self.feed_forward_norm(x)))
+        return x + dropout(self.down(hidden), self.residual_dropout, generator)
 
     def step(
         self,
         x: Float[Tensor, "envs width"],
-        turns: Complex[Tensor, "1 3 1 pairs"],
-        ring: Float[Tensor, "2 envs heads window size"],
-        slot: int,
-        held: int,
+        turns: Complex[Tensor, "3 1 1 pairs"],
+        place: Float[Tensor, "2 envs heads size"],
+        keys: Float[Tensor, "rows held size"],
+        values: Float[Tensor, "rows held size"],
     ) -> Float[Tensor, "envs width"]:
-        projected = self._project(x.unsqueeze(1), turns)[:, 0]  # [envs, 3, heads, size]
-        ring[:, :, :, slot] = projected[:, 1:].transpose(0, 1)
-        query = (projected[:, 0] * self.scale).view(-1, 1, projected.shape[-1])
-        keys, values = ring[:, :, :, :held].flatten(1, 2).unbind()
+        """One step, which writes its key and value to `place`, a slice of `keys` and `values`.
+
+        The same as `forward`, in as few and as small operations as there can be: with few
+        environments, the calls themselves are what a step costs.
+        """
+        envs, width = x.shape
+        weight = self.project.weight.view(3, width, width).transpose(1, 2)
+        projected = torch.bmm(self.attention_norm(x).expand(3, envs, width), weight)
+        pairs = torch.view_as_complex(projected.view(3, envs, self.heads, -1, 2))
+        turned = torch.view_as_real(pairs * turns)
+        place.copy_(turned[1:].view(place.shape))
+        query = turned[0].view(len(keys), 1, -1)
         weights = torch.softmax(torch.bmm(query, keys.transpose(1, 2)), -1)
-        attended = torch.bmm(weights, values).view(x.shape)
-        x = x + self.out(attended)
-        return x + self._feed_forward(x)
-
-    def _project(
-        self, x: Float[Tensor, "batch time width"], turns: Complex[Tensor, "time 3 1 pairs"]
-    ) -> Float[Tensor, "batch time 3 heads size"]:
-        """Queries and keys, turned, and values."""
-        projected = self.project(self.attention_norm(x))
-        pairs = projected.float().view(*x.shape[:2], 3, self.heads, -1, 2)
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * turns)
-        return turned.flatten(-2).to(projected.dtype)
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.down(gelu(self.up(self.feed_forward_norm(x))))
+        attended = torch.bmm(weights, values).view(envs, width)
+        x = torch.addmm(x, attended, self.out.weight.t())
+        hidden = silu(self.up(self.feed_forward_norm(x)))
+        return torch.addmm(x, hidden, self.down.weight.t())
