@@ -6,12 +6,16 @@
 2   .   .   D
 """
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 
-from icrl.errors import ConfigError
+from icrl.drawn import DrawnVectorEnv
+from icrl.errors import ConfigError, UsageError
+from icrl.sb3 import TaskVecEnv
 from icrl.tasks import Tasks
+from icrl.testing.two_cells import TwoCells
 from icrl_envs.dark_key_to_door import DarkKeyToDoor
 
 STAY, UP, RIGHT, DOWN, LEFT = range(5)
@@ -46,6 +50,21 @@ def test_the_key_and_then_the_door_pay_once_each():
     rewards, successes, terminated = walk([*TO_THE_KEY, *KEY_TO_DOOR, STAY, UP, DOWN])
     assert rewards == [0, 1, 0, 0, 0, 1, 0, 0, 0]
     assert successes == [False] * 5 + [True] + [False] * 3 and not terminated
+
+
+@pytest.mark.parametrize("drawn", ["single", "vector"])
+def test_a_seed_draws_the_start_apart_from_the_task(drawn):
+    family = DarkKeyToDoor(size=10)
+    env = family.single_env() if drawn == "single" else DrawnVectorEnv(family, 1)
+    starts = {}
+    for seed in range(300):
+        observation, info = env.reset(seed=seed)
+        task = info["task"] if drawn == "single" else env.tasks.row(0)
+        places = (*task["key"].tolist(), *task["door"].tolist())
+        starts.setdefault(places, []).append(tuple(np.ravel(observation).tolist()))
+    repeated = [seen for seen in starts.values() if len(seen) > 1]
+    assert len(repeated) > 20
+    assert sum(len(set(seen)) > 1 for seen in repeated) > 0.8 * len(repeated)
 
 
 def test_the_door_without_the_key_pays_nothing():
@@ -112,6 +131,23 @@ def test_a_learner_sees_the_key_that_the_observation_hides():
     assert truncated.all() and info["final_obs"].tolist() == [[0, 0]]
     assert family.learner_outcome(env).tolist() == [[0, 0, 1]]
     assert family.learner_observation(env).tolist() == [[1, 1, 0]]
+
+
+def test_a_learner_sees_the_key_in_an_environment_that_draws_its_tasks():
+    made = gymnasium.make_vec("icrl/DarkKeyToDoor-v0", num_envs=3, size=5)
+    env = TaskVecEnv(made, learner_view=True)
+    env.seed(0)
+    assert env.reset().shape == (3, 5 + 5 + 2)
+    env.step(np.zeros(3, np.int64))
+    assert made.spec.id == "icrl/DarkKeyToDoor-v0"
+
+
+def test_a_learner_of_another_environment_is_refused():
+    family, other = DarkKeyToDoor(size=3), TwoCells()
+    with pytest.raises(UsageError, match="Make one with the family's vector_env, and reset it"):
+        family.learner_observation(family.vector_env(family.sample_tasks(3, seed=0)))
+    with pytest.raises(UsageError, match="Make one with the family's vector_env"):
+        family.learner_outcome(other.vector_env(other.sample_tasks(1, seed=0)))
 
 
 @pytest.mark.parametrize(("view", "nvec"), [("position", [3, 5, 2]), ("cell", [15, 2])])

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from icrl.errors import ConfigError, DeviceError, SpaceError, TaskError, UsageError
 from icrl.native import Consequence, NativeFamily
 from icrl.tasks import Tasks
+from icrl.testing.accelerator import ACCELERATOR, pretended_accelerator
 from icrl.testing.corridor import CELLS, HORIZON, Corridor
 
 
@@ -105,6 +106,16 @@ def test_the_first_draws_of_an_environment_come_from_no_fixed_seed():
     env = family.vector_env(family.sample_tasks(62, seed=0), num_envs=211)
     other = family.vector_env(family.sample_tasks(62, seed=0), num_envs=211)
     assert not torch.equal(env.reset()[0], other.reset()[0])
+
+
+def test_the_first_draws_of_a_single_environment_come_from_no_fixed_seed():
+    env, other = Corridor().single_env(), Corridor().single_env()
+    assert env.np_random is not other.np_random  # looked at before the first reset
+    task = Corridor().sample_tasks(1, seed=0).row(0)
+    ours, theirs = (
+        [int(e.reset(options={"task": task})[0]) for _ in range(40)] for e in (env, other)
+    )
+    assert ours != theirs
 
 
 def test_an_unseeded_reset_goes_on_with_the_noise():
@@ -210,6 +221,16 @@ def test_an_action_out_of_its_space_is_refused_by_name():
     env.reset(seed=0)
     with pytest.raises(SpaceError, match=r"got the action 2, expected one of Discrete\(2\)"):
         env.step(2)
+
+
+def test_fractions_are_refused_as_codes():
+    family = Corridor()
+    for device in ("cpu", ACCELERATOR):
+        env = family.vector_env(family.sample_tasks(3, seed=0), device=device)
+        with pretended_accelerator():
+            env.reset(seed=0)
+            with pytest.raises(SpaceError, match=r"of torch\.float32, expected integers"):
+                env.step(torch.full((3,), 0.5, device=device))
 
 
 def broken(**changes):

@@ -23,7 +23,7 @@ from icrl.errors import (
     UsageError,
 )
 from icrl.families import Episode
-from icrl.spaces import clipped, stack
+from icrl.spaces import clipper, stack
 from icrl.testing.counter import CounterFamily
 from icrl.trees import leaves
 from icrl.wrapped import GymnasiumFamily
@@ -83,7 +83,7 @@ def test_continuous_actions_are_clipped_to_what_the_environment_takes():
     env.reset(seed=0)
     observation, *_ = env.step(torch.tensor([[-9.0]]))
     assert observation[0, 2] == -2
-    assert clipped(env.single_action_space, torch.tensor([[-9.0]])).tolist() == [[-2]]
+    assert clipper(env.single_action_space)(torch.tensor([[-9.0]])).tolist() == [[-2]]
 
 
 def test_success_is_reported_where_the_environment_says_it():

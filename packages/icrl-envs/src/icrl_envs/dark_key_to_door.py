@@ -12,6 +12,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from icrl.errors import UsageError
 from icrl.families import Episode, LearnerView, Solved
 from icrl.native import Consequence, NativeFamily, NativeVectorEnv, State, Task
 from icrl.partition import Partition
@@ -141,7 +142,11 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
         return self.room.observation(state["cell"], self._view)
 
     def learner_observation(self, env: TaskVectorEnv) -> Tensor:
-        """The observation, and whether the key is held, [envs, ...] int64."""
+        """The observation, and whether the key is held, [envs, ...] int64.
+
+        Raises:
+            UsageError: for another family's environment, and before the first reset.
+        """
         return self._with_key(_native(env).state)
 
     def learner_outcome(self, env: TaskVectorEnv) -> Tensor:
@@ -208,5 +213,10 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
 
 
 def _native(env: TaskVectorEnv) -> NativeVectorEnv:
-    assert isinstance(env, NativeVectorEnv)
-    return env
+    played = env.unwrapped
+    if not isinstance(played, NativeVectorEnv) or played.state is None:
+        raise UsageError(
+            f"{env.family.id} shows learners what its own vector environment is in, once that was "
+            f"reset; got {played}. Make one with the family's vector_env, and reset it."
+        )
+    return played

@@ -3,10 +3,12 @@
 from typing import Any
 
 import torch
+from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 
 from icrl.errors import TaskError
 from icrl.families import TaskFamily
+from icrl.seeds import ROW_TASKS, derived_seed
 from icrl.tasks import Tasks
 from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
@@ -53,6 +55,20 @@ class DrawnVectorEnv(TaskVectorEnv):
         )
         super().__init__(family, self._env.tasks, num_envs, self._env.device)
 
+    @property
+    def unwrapped(self) -> TaskVectorEnv:  # type: ignore[override]
+        """The environment that is played; a seed makes another one."""
+        return self._env.unwrapped
+
+    @property
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+        """What Gymnasium made it from."""
+        return self._env.unwrapped.spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._env.unwrapped.spec = spec
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tree, dict[str, Any]]:
@@ -60,12 +76,14 @@ class DrawnVectorEnv(TaskVectorEnv):
         if seed is not None:
             tasks = self._draw(self.family, self.num_envs, seed)
             self._env.close()
+            spec = self.spec
             self._env = self.family.vector_env(
                 tasks,
                 num_envs=self.num_envs,
                 episodes_per_task=self._episodes_per_task,
                 device=self.device,
             )
+            self.spec = spec
         result = self._env.reset(seed=seed, options=options)
         self._tasks = self._env.tasks
         return result
@@ -89,5 +107,5 @@ class DrawnVectorEnv(TaskVectorEnv):
         if available is None:
             return family.sample_tasks(num_envs, split=self._split, seed=seed)
         every = family.sample_tasks(available, split=self._split, seed=seed)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(derived_seed(seed, ROW_TASKS))
         return every[torch.randint(available, (num_envs,), generator=generator)]

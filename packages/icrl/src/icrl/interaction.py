@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from icrl.errors import AutoresetError
 from icrl.policy import Policy
-from icrl.spaces import clipped
+from icrl.seeds import POLICY, derived_seed
+from icrl.spaces import clipper
 from icrl.timestep import TimeStep
 from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
@@ -66,10 +66,11 @@ def _play(policy: Policy, env: TaskVectorEnv, seed: int) -> Iterator[Transition]
     observation, _ = env.reset(seed=seed)
     timestep = TimeStep.first(observation, env.single_action_space)
     context = policy.initial_context(env.num_envs)
+    clipped = clipper(env.single_action_space, env.device)
     while True:
         with torch.no_grad():
             action, context = policy.act(timestep, context, generator)
-        action = clipped(env.single_action_space, action)  # what the environment receives
+        action = clipped(action)  # what the environment receives
         observation, reward, terminated, truncated, info = env.step(action)
         following = TimeStep(
             observation=observation,
@@ -87,11 +88,10 @@ def policy_generator(seed: int, device: torch.device | str) -> torch.Generator:
     """A policy's generator for a seed: never the stream that an environment draws from with the
     same seed.
     """
-    state = np.random.SeedSequence([seed, 0x9011C7]).generate_state(1, np.uint64)[0]
     of_device = torch.device(device)
     # "meta" stands for an accelerator in tests; it has no generator of its own.
     kind = torch.device("cpu") if of_device.type == "meta" else of_device
-    return torch.Generator(kind).manual_seed(int(state >> 1))
+    return torch.Generator(kind).manual_seed(derived_seed(seed, POLICY))
 
 
 def check_autoreset(env: TaskVectorEnv) -> None:

@@ -72,6 +72,7 @@ class TaskEnv(gymnasium.Env):
         self._episodes_per_task = episodes_per_task
         self._tasks: Tasks | None = None
         self._episodes = 0  # of the current task, the running one included
+        self._seeded = False  # whether any reset has seeded the noise yet
         self._running = False
         self._window = self._new_window() if render_mode == "human" else None
 
@@ -104,7 +105,6 @@ class TaskEnv(gymnasium.Env):
         if unknown := options.keys() - {"task"}:
             raise TaskError(f"reset got the options {sorted(unknown)}; it takes 'task' alone.")
         given = self._read_task(options["task"]) if "task" in options else None
-        first = self._np_random is None
         super().reset(seed=seed)
         if given is not None:
             self._tasks, self._episodes = given, 0
@@ -112,8 +112,9 @@ class TaskEnv(gymnasium.Env):
             task_seed = int(self.np_random.integers(2**31)) if seed is None else seed
             self._tasks = self.family.sample_tasks(1, split=self._split, seed=task_seed)
             self._episodes = 0
-        if seed is None and first:
+        if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**31))
+        self._seeded = True
         self._episodes += 1
         observation = self.begin(self._tasks, seed)
         self._running = True

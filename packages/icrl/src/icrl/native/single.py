@@ -8,6 +8,7 @@ from torch import Tensor
 
 from icrl.families import Episode
 from icrl.native.rehearsal import rehearse
+from icrl.seeds import noise_seed
 from icrl.single import TaskEnv
 from icrl.spaces import stack, unstack
 from icrl.tasks import Tasks
@@ -50,7 +51,7 @@ class NativeEnv(TaskEnv):
     def begin(self, task: Tasks, seed: int | None) -> Any:
         """Open an episode."""
         if seed is not None:
-            self.generator.manual_seed(seed)
+            self.generator.manual_seed(noise_seed(seed))
         self._task, self._age = task, 0
         self._state = self.family.initial(task.arrays, self.generator)
         observation = self.family.observation(self._state, task.arrays)

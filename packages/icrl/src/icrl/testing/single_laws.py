@@ -17,6 +17,9 @@ from icrl.single import TaskEnv
 from icrl.spaces import stack, unstack
 from icrl.testing.task_laws import FamilyLaws, contents, few_tasks, many_tasks
 
+SEEDS, ENOUGH = 500, 20
+"""Seeds tried at most, and how many of them have to draw a task that another one drew too."""
+
 
 class SingleLaws(FamilyLaws):
     """The laws of `single_env`; a family that is not `Playable` has none."""
@@ -31,6 +34,27 @@ class SingleLaws(FamilyLaws):
         tasks = [_played(env.reset(seed=seed)) for seed in (3, *range(12))]
         assert tasks[0] == tasks[4], "one seed drew two tasks"
         assert len(set(tasks)) > 1, "no seed drew another task"
+
+    def test_a_seeds_opening_is_not_decided_by_its_task(self) -> None:
+        """*Reset with a seed*: what it draws of the noise tells nothing of the task it draws."""
+        family = self.make_family()
+        env = _single_of(family)
+        task = few_tasks(family, 1).row(0)
+        openings = (env.reset(seed=seed, options={"task": task})[0] for seed in range(20))
+        first = next(openings)
+        if all(data_equivalence(first, other) for other in openings):
+            pytest.skip("every episode of a task opens alike")
+        opened: dict[bytes, Any] = {}
+        repeated = 0
+        for seed in range(SEEDS):
+            result = env.reset(seed=seed)
+            before = opened.setdefault(_played(result), result[0])
+            if not data_equivalence(before, result[0]):
+                return
+            repeated += before is not result[0]
+        if repeated < ENOUGH:
+            pytest.skip(f"{SEEDS} seeds draw too few tasks again")
+        raise AssertionError("whatever the seed, one task opens in one way")
 
     def test_a_bare_reset_opens_another_episode_of_the_same_task(self) -> None:
         """*Bare reset*: what every autoreset calls."""

@@ -173,7 +173,7 @@ Receive = Callable[[Tree], None]
 def action_receiver(space: Space, buffer: Tree) -> Receive:
     """A function that writes actions, [envs, *action] torch or NumPy, into `buffer`.
 
-    Continuous actions are clipped to the bounds of their Box (see `icrl.spaces.clipped`).
+    Continuous actions are clipped to the bounds of their Box (see `icrl.spaces.clipper`).
 
     Raises (the function):
         SpaceError: for actions of another shape, or a code out of its range.

@@ -25,7 +25,7 @@ class WrappedVectorEnv(TaskVectorEnv):
     """Gymnasium environments, one for each row, behind `TaskVectorEnv`.
 
     Continuous actions are clipped to the bounds of their Box before an environment receives them;
-    `icrl.spaces.clipped` says what it received. A float64 observation or action space becomes
+    `icrl.spaces.clipper` says what it received. A float64 observation or action space becomes
     float32 in tensors.
     """
 
