@@ -11,7 +11,9 @@ import torch
 from icrl.native import NativeEnv, NativeVectorEnv
 from icrl.partition import Partition
 from icrl.testing.corridor import CELLS, HORIZON, Corridor
+from icrl.testing.counter import CounterFamily
 from icrl.testing.families import FamilyContract
+from icrl.wrapped import WrappedVectorEnv
 
 
 class TestCorridor(FamilyContract):
@@ -246,6 +248,12 @@ class KeepsAConstantOnTheHost(Corridor):
         )
 
 
+class ShowsTheOpeningAsFinal(WrappedVectorEnv):
+    def step(self, actions):
+        observation, *rest, info = super().step(actions)
+        return observation, *rest, info | {"final_obs": observation.clone()}
+
+
 # Return laws
 
 
@@ -279,6 +287,17 @@ class KeepsItsTaskThroughSeeds(NativeEnv):
         if seed is not None and not options and self._tasks is not None:
             options = {"task": self._tasks.row(0)}
         return super().reset(seed=seed, options=options)
+
+
+class SeedsItsNoiseByTheTask(NativeEnv):
+    drawn = False
+
+    def reset(self, *, seed=None, options=None):
+        self.drawn = seed is not None and not options
+        return super().reset(seed=seed, options=options)
+
+    def begin(self, task, seed):
+        return super().begin(task, int(task.arrays["goal"]) if self.drawn else seed)
 
 
 class ForgetsTheTaskItDrew(NativeEnv):
@@ -382,6 +401,14 @@ def family_with(changed):
                 return changed(self, tasks, **keywords)
 
         return Changed
+    if issubclass(changed, WrappedVectorEnv):
+
+        class ChangedCounter(CounterFamily):
+            def vector_env(self, tasks, **keywords):
+                self.check_tasks(tasks)
+                return changed(self, tasks, **keywords)
+
+        return ChangedCounter
     if issubclass(changed, NativeEnv):
 
         class ChangedAlone(Corridor):
@@ -397,6 +424,7 @@ def broken_laws(changed):
 
     class Contract(FamilyContract):
         make_family = family_with(changed)
+        first_observation_shows_task = issubclass(changed, WrappedVectorEnv)
 
     broken = set()
     for name in laws():
@@ -428,6 +456,7 @@ MUTANTS = [
     (LeavesTheSpace, "observations_lie_in_the_observation_space"),
     (MarksNoEnd, "final_obs_differs_from_the_observation_in_ended_rows_only"),
     (FinalWhereNothingEnded, "final_obs_differs_from_the_observation_in_ended_rows_only"),
+    (ShowsTheOpeningAsFinal, "final_obs_is_the_last_observation_of_the_ended_episode"),
     (NeverTruncates, "no_episode_is_longer_than_the_horizon"),
     (ReusesItsReward, "a_returned_tensor_is_never_written_to_again"),
     (ShowsItsState, "writing_to_a_returned_tensor_changes_nothing_that_follows"),
@@ -450,6 +479,7 @@ MUTANTS = [
     (StatesInDouble, "stated_returns_are_one_number_for_each_task"),
     (SeedsNothingOfGymnasiums, "gymnasiums_checker_passes"),
     (KeepsItsTaskThroughSeeds, "a_seed_draws_the_task_of_a_single_environment"),
+    (SeedsItsNoiseByTheTask, "a_seeds_opening_is_not_decided_by_its_task"),
     (ForgetsTheTaskItDrew, "a_bare_reset_opens_another_episode_of_the_same_task"),
     (TrainsAlways, "the_first_bare_reset_draws_a_task_of_the_split"),
     (PlaysAGivenTaskOnce, "a_given_task_is_played"),
@@ -468,9 +498,40 @@ MUTANTS = [
 @pytest.mark.parametrize(
     ("changed", "law"), MUTANTS, ids=[changed.__name__ for changed, _ in MUTANTS]
 )
+@pytest.mark.filterwarnings("ignore:.*WARN:UserWarning")  # of what a Gymnasium environment declares
 def test_a_mutant_fails_just_the_law_that_it_breaks(changed, law):
     assert broken_laws(changed) == {f"test_{law}"}
 
 
 def test_every_law_has_a_mutant():
     assert laws() == {f"test_{law}" for _, law in MUTANTS}
+
+
+def test_a_partition_too_large_to_be_looked_at_passes():
+    class Large(Corridor):
+        def __init__(self):
+            self.partition = Partition(
+                503 * CELLS, num_train_tasks=None, num_test_tasks=None, split_seed=0
+            )
+            self.num_tasks = self.partition.num_tasks
+
+    class Contract(FamilyContract):
+        make_family = Large
+
+    assert Large().num_tasks["train"] > 2000
+    Contract().test_the_seed_picks_from_a_fixed_partition()
+
+
+@pytest.mark.parametrize("horizon", [449, 450])
+def test_a_long_horizon_is_reached(horizon):
+    class Contract(FamilyContract):
+        def make_family(self):
+            family = CounterFamily(length=450)
+            family.max_episode_steps = horizon
+            return family
+
+    if horizon == 450:
+        Contract().test_no_episode_is_longer_than_the_horizon()
+        return
+    with pytest.raises(AssertionError, match="lasts beyond 449 steps"):
+        Contract().test_no_episode_is_longer_than_the_horizon()

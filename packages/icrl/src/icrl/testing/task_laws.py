@@ -48,15 +48,19 @@ class TaskLaws(FamilyLaws):
         assert first == again, "one seed drew different tasks"
 
     def test_the_seed_picks_from_a_fixed_partition(self) -> None:
-        """*Partition*: which tasks a finite split has is the family's, not the seed's."""
+        """*Partition*: which tasks a finite split has is the family's, not the seed's.
+
+        A split with more tasks than can be looked at is only asked for other orders.
+        """
         family = self.make_family()
         for split in family.splits:
-            one, other = (set(contents(many_tasks(family, split, seed=s))) for s in (0, 1))
-            finite = family.num_tasks.get(split) is not None
-            assert not finite or one == other, f"the seed changed which tasks {split} has"
-            assert len(one) == 1 or contents(many_tasks(family, split, seed=0)) != contents(
-                many_tasks(family, split, seed=1)
-            ), f"two seeds drew the same tasks of {split} in the same order"
+            first, second = (contents(many_tasks(family, split, seed=seed)) for seed in (0, 1))
+            if len(first) == family.num_tasks.get(split):
+                assert set(first) == set(second), f"the seed changed which tasks {split} has"
+            others = (contents(many_tasks(family, split, seed=seed)) for seed in range(1, 31))
+            assert len(first) == 1 or any(other != first for other in others), (
+                f"31 seeds drew the same tasks of {split} in the same order"
+            )
 
     def test_tasks_say_where_they_come_from(self) -> None:
         """*Named*: family, arguments and split."""

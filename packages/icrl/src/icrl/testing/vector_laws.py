@@ -1,21 +1,27 @@
 """VectorLaws: what a family's vector environments promise."""
 
 from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from gymnasium.utils.env_checker import data_equivalence
 from torch import Tensor
 
 from icrl.errors import SpaceError, UsageError
+from icrl.families import Playable
 from icrl.random_agent import RandomPolicy
-from icrl.spaces import leaf_dtype, leaf_shape, leaf_spaces, unstack
+from icrl.spaces import leaf_dtype, leaf_shape, leaf_spaces, stack, unstack
 from icrl.testing.task_laws import FamilyLaws, contents, few_tasks
 from icrl.timestep import TimeStep
 from icrl.trees import Tree, leaves, map_tree
 from icrl.vector import TaskVectorEnv
 
 ROWS = 5
+MOST_STEPS = 2001
+"""Steps in which a horizon is looked for, unless a family's tests say how many they play."""
 INFO = {"final_obs", "_final_obs", "success"}
 
 
@@ -26,7 +32,9 @@ class VectorLaws(FamilyLaws):
     """Whether what an agent sees first may differ between tasks, because the family defines it so.
     """
     num_steps: ClassVar[int | None] = None
-    """Steps played in these tests; by default two episodes and a few steps, and at most 400."""
+    """Steps played in these tests; by default two episodes and a few steps, and at most 400 (the
+    horizon is looked for up to 2000).
+    """
 
     def test_what_is_returned_is_laid_out_as_the_spaces_say(self) -> None:
         """*Layout*: shapes, dtypes and the device, of every tensor that comes back."""
@@ -80,17 +88,49 @@ class VectorLaws(FamilyLaws):
 
     def test_no_episode_is_longer_than_the_horizon(self) -> None:
         """*Horizon*."""
-        (env,) = self._envs(1)
-        family = env.family
-        if family.max_episode_steps is None:
+        horizon = self.make_family().max_episode_steps
+        if horizon is None:
             pytest.skip("the family has no horizon")
+        most = self.num_steps or MOST_STEPS
+        if horizon >= most:
+            pytest.skip(f"its horizon of {horizon} steps is not reached in the {most} played here")
+        (env,) = self._envs(1)
         age = torch.zeros(ROWS, dtype=torch.int64, device=env.device)
-        for record in list(self._play(env))[1:]:
+        steps = max(horizon + 1, self._num_steps(2 * horizon))
+        for record in islice(self._play(env, steps=steps), 1, None):
             ended = record["terminated"] | record["truncated"]
             age = age + 1
-            running_on = ~ended & (age >= family.max_episode_steps)
-            assert not running_on.any(), f"an episode lasts beyond {family.max_episode_steps} steps"
+            running_on = ~ended & (age >= horizon)
+            assert not running_on.any(), f"an episode lasts beyond {horizon} steps"
             age = age.masked_fill(ended, 0)
+
+    def test_final_obs_is_the_last_observation_of_the_ended_episode(self) -> None:
+        """*Same step*: a single environment that plays the same task and actions saw it too.
+
+        With noise, which tells such replays apart, nothing can be said.
+        """
+        family = self.make_family()
+        if not isinstance(family, Playable):
+            pytest.skip("the family has no single environment")
+        (env,) = self._envs(1)
+        records = [_copied(record) for record in self._play(env)][1:]
+        actions = _actions(env, len(records))
+        taken = [unstack(family.action_space, action) for action in actions]
+        replays = [
+            [
+                _replayed(family, env.tasks.row(row), [values[row] for values in taken], seed)
+                for row in range(ROWS)
+            ]
+            for seed in range(3)
+        ]
+        if not all(data_equivalence(replays[0], other) for other in replays[1:]):
+            pytest.skip("noise tells two replays apart")
+        for row, steps in enumerate(replays[0]):
+            for time, (shown, ended, _) in enumerate(steps):
+                if ended:
+                    final = map_tree(itemgetter([row]), records[time]["final_obs"])
+                    last = stack(family.observation_space, [shown])
+                    _assert_same(final, last, f"in a single environment, as row {row} ends,")
 
     def test_a_returned_tensor_is_never_written_to_again(self) -> None:
         """*No aliasing*, of what the caller keeps."""
@@ -217,13 +257,15 @@ class VectorLaws(FamilyLaws):
         *,
         seed: int = 7,
         episodes: int = 2,
+        steps: int | None = None,
         disturbed: int | None = None,
         as_numpy: bool = False,
         spoil: bool = False,
     ) -> Iterator[dict[str, Tree]]:
         """All that random actions bring about, step by step, the reset first; closes nothing."""
-        horizon = env.family.max_episode_steps or 150
-        steps = self.num_steps or min(episodes * horizon + 3, 200 * episodes)
+        if steps is None:
+            horizon = env.family.max_episode_steps or 150
+            steps = self._num_steps(episodes * horizon, 200 * episodes)
         actions = _actions(env, steps)
         yield from _spoiled(_reset(env, seed), spoil)
         for action, different in zip(actions, _actions(env, steps, seed=2), strict=True):
@@ -240,12 +282,36 @@ class VectorLaws(FamilyLaws):
             }
             yield from _spoiled(record | info, spoil)
 
+    def _num_steps(self, ends: int, most: int = 400) -> int:
+        """Steps to play, so that episodes that end after so many are played to their ends."""
+        return self.num_steps or min(ends + 3, most)
+
 
 def _reset(env: TaskVectorEnv, seed: int) -> dict[str, Tree]:
     observation, info = env.reset(seed=seed)
     nothing = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     flags = {"terminated": nothing, "truncated": nothing.clone()}
     return {"observation": observation, "reward": nothing.float()} | flags | info
+
+
+def _replayed(
+    family: Playable, task: dict[str, Any], actions: list[Any], seed: int
+) -> list[tuple[Any, bool, Any]]:
+    """What a single environment shows after each action, whether that ended an episode, and how
+    the one that goes on had opened.
+    """
+    env = family.single_env()
+    steps = []
+    try:
+        opening = env.reset(seed=seed, options={"task": task})[0]
+        for action in actions:
+            shown, _, terminated, truncated, _ = env.step(action)
+            ended = bool(terminated or truncated)
+            opening = env.reset()[0] if ended else opening
+            steps.append((shown, ended, opening))
+    finally:
+        env.close()
+    return steps
 
 
 def _spoiled(record: dict[str, Tree], spoil: bool) -> Iterator[dict[str, Tree]]:
