@@ -522,6 +522,7 @@ def test_a_partition_too_large_to_be_looked_at_passes():
     Contract().test_the_seed_picks_from_a_fixed_partition()
 
 
+@pytest.mark.filterwarnings("ignore:Counter. observation has the value")  # it counts on
 @pytest.mark.parametrize("horizon", [449, 450])
 def test_a_long_horizon_is_reached(horizon):
     class Contract(FamilyContract):
