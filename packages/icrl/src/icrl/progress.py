@@ -96,12 +96,12 @@ class _Lines:
         seconds, moved = self.last_line - self.begun, self.done - self.first
         facts = [_rate(moved, seconds, self.unit)]
         if moved and self.done < self.total:
-            facts.append(f"{_duration(seconds / moved * (self.total - self.done))} left")
+            facts.append(f"{duration_text(seconds / moved * (self.total - self.done))} left")
         self._print(", ".join(facts))
 
     def finish(self) -> None:
         """The last line, with the time that all of it took."""
-        self._print(f"took {_duration(time.monotonic() - self.begun)}")
+        self._print(f"took {duration_text(time.monotonic() - self.begun)}")
 
     def _print(self, facts: str) -> None:
         line = f"{self.description}: {self.done}/{self.total}, {facts}  {_figures(self.figures)}"
@@ -117,7 +117,8 @@ def _rate(moved: int, seconds: float, unit: str) -> str:
     return f"{rate:.1f} {unit}/s"
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Seconds as a person would say them, `2 min 05 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

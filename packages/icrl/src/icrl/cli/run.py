@@ -1,14 +1,18 @@
 """`icrl run`: collect if needed, train, evaluate beside what the agent is compared with, report."""
 
+import time
 from functools import cache
 from pathlib import Path
 
 from icrl.cli.options import Options
+from icrl.cli.output import say
 from icrl.cli.pairing import Pairing, resolve
+from icrl.progress import duration_text
 
 
 def main(options: Options) -> None:
     """Do what is not done yet of a whole run, and show its results."""
+    began = time.monotonic()
     pairing = resolve(options)
 
     from icrl.cli.comparison import Comparison
@@ -24,6 +28,7 @@ def main(options: Options) -> None:
     agent = trained(pairing, pairing.agent, pairing.agent_config, out / "agent", store)
     results = Comparison.of(pairing, out, store).results(agent)
     show(options, results, out / "report")
+    say(options, f"It took {duration_text(time.monotonic() - began)}.")
 
 
 def default_directory(pairing: Pairing) -> Path:
