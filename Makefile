@@ -29,17 +29,18 @@ $(STAMP): requirements-dev.txt constraints.txt $(PROJECTS)
 demo: $(STAMP) ## Collect, train and evaluate on Dark Room; the report lies in runs/demo/report
 	$(BIN)/icrl run ad icrl/DarkRoom-v0 --out runs/demo
 
-# Tests are many and small: one thread each is faster than two that wait for one another.
+# Tests are many and small: two processes of one thread are faster than one of two.
+WORKERS ?= 2
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## Run the tests but the slow ones
-	$(BIN)/python -m pytest -r fEs
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) --dist loadfile
 
 slow: $(STAMP) ## Run the slow tests: learning curves, clean installs
-	$(BIN)/python -m pytest -r fEs -m slow
+	$(BIN)/python -m pytest -r fE -m slow
 
 shapes: export OMP_NUM_THREADS ?= 1
 shapes: $(STAMP) ## Run the tests with every shape in a signature checked
-	$(BIN)/python -m pytest -r fEs --shapes packages
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) --dist loadfile --shapes packages
 
 check: $(STAMP) ## Check format, lint, types and what the documents must have
 	$(BIN)/ruff format --check .
