@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 
 from icrl.agent import Interface
-from icrl.errors import ConfigError, DamagedFileError, SpaceError
+from icrl.errors import ConfigError, DamagedFileError, DeviceError, SpaceError
 from icrl.histories import HistoryStore, Manifest
 from icrl.run import Run
 from icrl.statistics import learns_in_context
@@ -48,18 +48,29 @@ def same_weights(one, other):
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def one_button(count):
+    """What pays [count, places], each button in turn, the same at all places."""
+    return (torch.arange(count) % 5)[:, None].expand(-1, 3)
+
+
 def test_it_learns_in_context(learners, tmp_path, play):
     config = replace(SMALL, width=32, updates=300, batch=32, attention_dropout=0.0, token_mask=0.0)
     policy = learned(learners, tmp_path, config).policy()
-    good = torch.arange(5).repeat(12)
-    improvement = learns_in_context(play(policy, good, 8).numpy())
-    assert improvement.p_value < 1e-3
-    assert not improvement_without_memory(policy, good, play)
+    assert learns_in_context(play(policy, one_button(60), 8).numpy()).p_value < 1e-3
 
 
-def improvement_without_memory(policy, good, play):
-    """Whether the policy improves, too, where nothing ever pays: not by its context, then."""
-    return learns_in_context(play(policy, good + 100, 8).numpy()).p_value < 0.05
+@pytest.mark.slow
+def test_it_finds_combinations_that_no_learner_was_recorded_on(tmp_path, play, record, search):
+    """125 combinations of three buttons, of which every fifth is held out."""
+    combinations = torch.cartesian_prod(*[torch.arange(5)] * 3)
+    held_out = combinations.sum(1) % 5 == 0
+    generator = torch.Generator().manual_seed(0)
+    pays = combinations[~held_out].repeat(20, 1)
+    store = record(tmp_path / "histories", search(pays, generator), pays)
+    config = DistillationConfig(window=24, updates=1500, batch=64, learning_rate=8e-3)
+    returns = play(learned(store, tmp_path / "run", config).policy(), combinations[held_out], 8)
+    assert learns_in_context(returns.numpy()).p_value < 1e-4
+    assert returns[:, -1].mean() > 2.4
 
 
 def test_equal_seeds_learn_equal_weights(learners, tmp_path):
@@ -134,11 +145,11 @@ def test_a_finished_run_has_nothing_left_to_do(learners, tmp_path):
 
 def test_expert_distillation_sees_the_last_part_of_histories_alone(turncoats, tmp_path, play):
     config = replace(SMALL, updates=60, attention_dropout=0.0, token_mask=0.0, learning_rate=1e-2)
-    good = torch.ones(101, dtype=torch.int64)
+    pays = torch.ones(101, 3, dtype=torch.int64)
     expert = learned(turncoats, tmp_path / "ed", replace(config, last_part=0.25)).policy()
     whole = learned(turncoats, tmp_path / "ad", config).policy()
-    assert play(expert, good, 2).mean() > 2.7
-    assert play(whole, good, 2).mean() < 1.5
+    assert play(expert, pays, 2).mean() > 2.7
+    assert play(whole, pays, 2).mean() < 1.5
 
 
 def test_a_loaded_agent_acts_as_the_saved_one(learners, tmp_path, play):
@@ -148,8 +159,8 @@ def test_a_loaded_agent_acts_as_the_saved_one(learners, tmp_path, play):
     assert names == ["config.toml", "interface.json", "weights.safetensors"]
     loaded = DistillationAgent.load(tmp_path / "agent", CPU)
     assert (loaded.config, loaded.interface) == (agent.config, agent.interface)
-    good = torch.arange(5)
-    assert torch.equal(play(loaded.policy(), good, 3), play(agent.policy(), good, 3))
+    pays = one_button(5)
+    assert torch.equal(play(loaded.policy(), pays, 3), play(agent.policy(), pays, 3))
 
 
 def test_a_policy_is_a_copy_that_later_learning_does_not_change(learners, tmp_path):
@@ -229,6 +240,14 @@ def test_a_checkpoint_of_other_settings_is_refused(learners, tmp_path):
     learned(learners, tmp_path)
     with pytest.raises(ConfigError, match=r"other settings \(updates = 11, now 13\)"):
         learned(learners, tmp_path, replace(SMALL, updates=13))
+
+
+def test_a_checkpoint_of_another_device_is_refused_without_calling_it_damaged(learners, tmp_path):
+    agent = agent_for(learners)
+    state = {"settings": agent.config.to_dict(), "device": "cuda"}
+    Run(tmp_path).save_checkpoint(3, {"model/x": torch.zeros(2)}, state)
+    with pytest.raises(DeviceError, match="written on cuda.*--device cuda"):
+        agent.learn(learners, Run(tmp_path, quiet=True))
 
 
 def test_a_checkpoint_of_something_else_is_refused(learners, tmp_path):

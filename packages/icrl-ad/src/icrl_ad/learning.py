@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from icrl.agent import Interface, OfflineAgent
-from icrl.errors import ConfigError, DamagedFileError
+from icrl.errors import ConfigError, DamagedFileError, DeviceError
 from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.interruption import postponed_interrupts
 from icrl.nn import initial_weights
@@ -175,21 +175,31 @@ class Training:
             **{f"generator/{name}": g.get_state() for name, g in self.generators.items()},
             "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
         }
-        self.run.save_checkpoint(done, tensors, self.config.to_dict())
+        state = {"settings": self.config.to_dict(), "device": self.fabric.device.type}
+        self.run.save_checkpoint(done, tensors, state)
 
     def resume(self) -> int:
         """Go back to the last checkpoint, if there is one; how many updates it has seen.
 
         Raises:
             ConfigError: if it was written with other settings.
+            DeviceError: if it was written on another kind of device.
             DamagedFileError: if it is no checkpoint of this agent.
         """
         found = self.run.load_checkpoint()
         if found is None:
             return 0
-        done, tensors, settings = found
+        done, tensors, state = found
         path = self.run.checkpoint_path
-        self._check_settings(path, settings)
+        if "settings" not in state:
+            raise DamagedFileError(f"{path} is no checkpoint of this agent. Delete it.")
+        self._check_settings(path, state["settings"])
+        if state.get("device") != self.fabric.device.type:
+            raise DeviceError(
+                f"{path} was written on {state.get('device')}, and generators cannot move to "
+                f"{self.fabric.device.type}. Go on with --device {state.get('device')}, or begin "
+                "anew in another --out."
+            )
         try:
             self.model.load_state_dict(_under("model", tensors))
             self.optimizer.load_state_dict(
