@@ -246,7 +246,7 @@ def test_a_checkpoint_of_another_device_is_refused_without_calling_it_damaged(le
     agent = agent_for(learners)
     state = {"settings": agent.config.to_dict(), "device": "cuda"}
     Run(tmp_path).save_checkpoint(3, {"model/x": torch.zeros(2)}, state)
-    with pytest.raises(DeviceError, match="written on cuda.*--device cuda"):
+    with pytest.raises(DeviceError, match=r"written on cuda.*--device cuda"):
         agent.learn(learners, Run(tmp_path, quiet=True))
 
 

@@ -172,8 +172,8 @@ def test_a_directory_without_results_is_refused(refused, tmp_path):
 
 
 def test_a_store_that_is_not_there_is_refused(refused, tmp_path):
-    message = refused(1, "store", "verify", str(tmp_path / "nothing"))
-    assert "DamagedFileError: cannot read" in message
+    message = refused(2, "store", "verify", str(tmp_path / "nothing"))
+    assert "there is no history store in" in message
 
 
 @pytest.mark.parametrize(

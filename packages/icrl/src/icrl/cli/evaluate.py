@@ -27,9 +27,12 @@ def main(options: Options) -> None:
 
     from icrl.agent import Interface
     from icrl.cli.amounts import num_test_tasks
-    from icrl.cli.stages import evaluated, loaded, played
+    from icrl.cli.report import show_figures
+    from icrl.cli.stages import check_unseen, evaluated, loaded, played
     from icrl.evaluation.protocol import check_held_out
     from icrl.evaluation.result import check_place
+    from icrl.plugins import make_family
+    from icrl.report import group, summaries
 
     check_held_out(options.split, options.allow_training_tasks)
     learned = loaded(agent, directory / "agent", pairing.device)
@@ -37,6 +40,12 @@ def main(options: Options) -> None:
     learned.config.adapted(Interface.of(pairing.family))
     count = num_test_tasks(pairing.family, options.split, pairing.budget, options.num_tasks)
     tasks = pairing.family.sample_tasks(count, split=options.split, seed=pairing.seed)
+    if agent.spec.learns != "nothing" and not options.allow_training_tasks:
+        trained_on = make_family(record.run["family"], **record.env)
+        count = trained_on.num_tasks.get("train")
+        if count is not None:
+            seen = trained_on.sample_tasks(count, split="train", seed=record.run["seed"])
+            check_unseen(tasks, seen, f"the training tasks of {directory}")
     check_place(
         out,
         agent=agent.spec.name,
@@ -46,4 +55,5 @@ def main(options: Options) -> None:
     )
     result = evaluated(pairing, agent, learned, tasks, training_seed=record.run["seed"])
     result.save(out)
+    show_figures(options, summaries(group([result])))
     say(pairing.options, f"The result is in {out}. Next: icrl report {out} --out DIR")

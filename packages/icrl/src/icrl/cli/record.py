@@ -74,9 +74,13 @@ class RunRecord:
             )
         tables = read_toml(path)
         try:
-            return cls(**tables)
+            record = cls(**tables)
         except TypeError as error:
             raise DamagedFileError(f"{path} is not a record that icrl wrote: {error}.") from error
+        for key, kind in (("agent", str), ("family", str), ("seed", int)):
+            if not isinstance(record.run.get(key), kind):
+                raise DamagedFileError(f"{path} is not a record that icrl wrote: no run.{key}.")
+        return record
 
     def save(self, directory: Path) -> None:
         """Write `run.toml`, and what plugins there were beside it."""

@@ -22,22 +22,21 @@ def main(options: Options) -> None:
 
 
 def show(options: Options, results: Sequence[Path], out: Path) -> None:
-    """Write the report of results, and print its table or, with `--json`, its figures."""
+    """Write the report of results, and print its figures."""
     from icrl.report import write_report
 
-    rows = write_report(results, out)
-    if options.json:
-        print(json.dumps([row.to_json() for row in rows], indent=2))
-    else:
-        print_summaries(rows)
+    show_figures(options, write_report(results, out))
     say(options, f"The report is {out / 'index.html'}")
 
 
-def print_summaries(rows: "Sequence[Summary]") -> None:
-    """Print the table of a report."""
+def show_figures(options: Options, rows: "Sequence[Summary]") -> None:
+    """Print the table of a report or, with `--json`, its figures."""
     from icrl.report import cells, columns
 
-    print_table("", columns(rows), [cells(row) for row in rows])
+    if options.json:
+        print(json.dumps([row.to_json() for row in rows], indent=2))
+    else:
+        print_table("", columns(rows), [cells(row) for row in rows])
 
 
 def results_in(directory: Path) -> list[Path]:

@@ -82,13 +82,21 @@ def companion_config(options: Options, companion: Provided[AgentSpec], beside: C
     """The settings of an agent that is trained beside another, from its own presets.
 
     What the user said of the agent holds for a companion with the same settings too, so that a
-    smaller `ad` stands beside an `ed` that is just as small.
+    smaller `ad` stands beside an `ed` that is just as small; but what sets the companion apart (a
+    setting that its presets have and the agent's have not) stays.
     """
     config = default_config(options, "agent", companion, own=False)
-    if type(config) is not type(beside):
+    if type(config) is not type(beside) or options.agent is None:
         return config
-    config = default_config(options, "agent", companion)
-    return _parsed(options, {"agent": config}).get("agent", config)
+    main = provided("agents", options.agent)
+    usual = default_config(options, "agent", main, own=False)
+    own = _preset(options, companion).keys() - _preset(options, main).keys()
+    said = {
+        field.name: getattr(beside, field.name)
+        for field in dataclasses.fields(beside)
+        if getattr(beside, field.name) != getattr(usual, field.name) and field.name not in own
+    }
+    return dataclasses.replace(config, **said)
 
 
 def default_config(
@@ -102,11 +110,7 @@ def default_config(
         return Config()
     with blamed(found.record, f"loading the settings of {spec.name}"):
         config_class = load_entry_point(spec.config)
-        chosen: Mapping[str, Any] = {}
-        if spec.presets is not None:
-            package, _, name = spec.presets.partition(":")
-            text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
-            chosen = presets(text, options.family, options.budget or "default")
+        chosen = _preset(options, found)
     config = config_class.from_dict(chosen, where=f"the presets of {spec.name}")
     table = _tables(options).get(group, {}) if own else {}
     if table:
@@ -114,6 +118,15 @@ def default_config(
             _merged(chosen, table), where=f"[{group}] of {options.config}"
         )
     return config
+
+
+def _preset(options: Options, found: Provided[Any]) -> Mapping[str, Any]:
+    """What the presets of an agent or a source say for the family and the budget."""
+    if found.spec.presets is None:
+        return {}
+    package, _, name = found.spec.presets.partition(":")
+    text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
+    return presets(text, options.family, options.budget or "default")
 
 
 def family_arguments(options: Options) -> dict[str, Any]:
@@ -170,6 +183,8 @@ def _program(options: Options) -> str:
 def _tables(options: Options) -> dict[str, dict[str, Any]]:
     if options.config is None:
         return {}
+    if not options.config.exists():
+        raise UsageError(f"there is no file {options.config}. Give --config another.")
     tables = read_toml(options.config)
     unknown = [key for key in tables if key not in _TABLES]
     if unknown:

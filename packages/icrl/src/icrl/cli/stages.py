@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 
 from icrl.agent import Agent, Interface, OfflineAgent, OnlineAgent
-from icrl.cli.amounts import AMOUNTS, num_episodes, num_training_tasks
+from icrl.cli.amounts import AMOUNTS, num_episodes, num_test_tasks, num_training_tasks
 from icrl.cli.output import say
 from icrl.cli.pairing import Pairing
 from icrl.config import Config
-from icrl.errors import DamagedFileError, PluginError
+from icrl.errors import DamagedFileError, PluginError, SplitError, UsageError
 from icrl.evaluation import Evaluation, evaluate
 from icrl.files import write_json
 from icrl.histories import HistoryStore, collect
@@ -41,12 +41,72 @@ def run_in(pairing: Pairing, directory: Path) -> Run:
 
 def check_learners(pairing: Pairing) -> None:
     """Let agent and source refuse what they cannot serve, before anything is written."""
+    if pairing.options.histories is not None:
+        check_given(pairing, opened(pairing.options.histories))
     if pairing.agent is not None:
         agent_class = load_agent_class(pairing.agent)
         with blamed(pairing.agent.record, f"preparing {pairing.agent.spec.name}"):
             agent_class(pairing.agent_config, Interface.of(pairing.family), pairing.device)
     if pairing.source is not None:
         new_source(pairing, pairing.source, pairing.source_config)
+
+
+def opened(directory: Path) -> HistoryStore:
+    """The history store that the user named.
+
+    Raises:
+        UsageError: if there is none.
+        DamagedFileError: if it is damaged.
+    """
+    if not (directory / "manifest.json").exists():
+        raise UsageError(
+            f"there is no history store in {directory}. Give a directory that `icrl collect` wrote."
+        )
+    return HistoryStore.open(directory)
+
+
+def check_given(pairing: Pairing, store: HistoryStore) -> None:
+    """Refuse given histories with other spaces, and those of tasks that are held out.
+
+    Raises:
+        SpaceError: if they were recorded with other spaces.
+        SplitError: if an agent that learned from them would be evaluated on what it has seen.
+    """
+    Interface.of(pairing.family).check_recorded(store.manifest.interface)
+    if not pairing.options.allow_training_tasks:
+        held_out = pairing.family.sample_tasks(
+            num_test_tasks(pairing.family, "test", "full", None), split="test", seed=pairing.seed
+        )
+        check_unseen(held_out, store.tasks, str(pairing.options.histories))
+
+
+def check_unseen(held_out: Tasks, seen: Tasks, where: str) -> None:
+    """Refuse tasks to be held out that were learned from.
+
+    Args:
+        held_out: what an agent is evaluated on.
+        seen: what it learned from.
+        where: what the message calls it.
+
+    Raises:
+        SplitError: if both have tasks of equal content.
+    """
+    if held_out.arrays.keys() != seen.arrays.keys():
+        return
+    shared = sorted(_contents(held_out) & _contents(seen))
+    if shared:
+        raise SplitError(
+            f"{len(shared)} of the {len(held_out)} tasks to be evaluated on ({held_out.split}) "
+            f"were learned from ({where}): the result would say nothing about new tasks. Split "
+            "the tasks alike (--env.split_seed), or allow it with --allow-training-tasks."
+        )
+
+
+def _contents(tasks: Tasks) -> set[bytes]:
+    """What each task is, as bytes."""
+    names = sorted(tasks.arrays)
+    columns = [tasks.arrays[name].cpu().contiguous().numpy() for name in names]
+    return {b"".join(column[i].tobytes() for column in columns) for i in range(len(tasks))}
 
 
 def new_source(pairing: Pairing, source: Provided[SourceSpec], config: Config) -> Source:
@@ -75,7 +135,7 @@ def training_tasks(pairing: Pairing) -> Tasks:
 def histories(pairing: Pairing, directory: Path) -> HistoryStore:
     """The histories to learn from: those that were given, or those that the source collects now."""
     if pairing.options.histories is not None:
-        return HistoryStore.open(pairing.options.histories)
+        return opened(pairing.options.histories)
     assert pairing.source is not None
     tasks = training_tasks(pairing)
     return collected(pairing, pairing.source, pairing.source_config, tasks, directory)

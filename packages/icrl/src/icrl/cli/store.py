@@ -9,9 +9,9 @@ from icrl.cli.output import print_table
 
 def main(options: Options) -> None:
     """Show what a store holds, or read all of it and compare it with its checksums."""
-    from icrl.histories import HistoryStore
+    from icrl.cli.stages import opened
 
-    store = HistoryStore.open(options.directories[0])
+    store = opened(options.directories[0])
     if options.action == "verify":
         store.verify()
     summary = store.info()
