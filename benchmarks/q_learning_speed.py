@@ -31,7 +31,7 @@ GATE = 2e6
 class NoRecorder:
     """Takes steps and drops them."""
 
-    def step(self, *values: object) -> None:
+    def step(self, *values: object, **columns: object) -> None:
         """Drop a step."""
 
 
