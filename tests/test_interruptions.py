@@ -35,6 +35,21 @@ sys.exit(main(sys.argv[1:]))
 SIGNALS = (signal.SIGINT, signal.SIGKILL)
 
 
+def last_words(process: subprocess.Popen[str]) -> str:
+    """What a process says before it ends; one that does not end is killed."""
+    try:
+        return process.communicate(timeout=120)[1]
+    finally:
+        process.kill()
+
+
+def hear_interrupts() -> None:
+    """Undo in a child that the tests themselves may run where SIGINT is ignored (in the
+    background of a script).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def stop(command: list[str], number: signal.Signals, *, when: Callable[[], bool]) -> str:
     """Run a command and send it a signal as soon as `when` holds; what it said before it ended."""
     with subprocess.Popen(
@@ -43,11 +58,12 @@ def stop(command: list[str], number: signal.Signals, *, when: Callable[[], bool]
         stdout=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=hear_interrupts,
     ) as process:
         while not when() and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(number)
-        _, said = process.communicate(timeout=120)
+        said = last_words(process)
     if number is signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
@@ -131,12 +147,13 @@ sys.exit(main(sys.argv[1:]))
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "playing\n", process.communicate()
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        said = last_words(process)
     assert process.returncode == 1
     assert said.startswith("Interrupted. Nothing was left half-written")
     assert list(tmp_path.iterdir()) == []
