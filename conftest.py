@@ -1,5 +1,6 @@
 """What all tests share: `gpu` tests need a CUDA device, and `--shapes` checks signatures."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,7 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the modules that state shapes, from their import on."""
+    """Let Ctrl-C be tested, and check the modules that state shapes from their import on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background of a script, where processes that tests start would not hear it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--shapes"):
         from jaxtyping import install_import_hook
 

@@ -43,13 +43,6 @@ def last_words(process: subprocess.Popen[str]) -> str:
         process.kill()
 
 
-def hear_interrupts() -> None:
-    """Undo in a child that the tests themselves may run where SIGINT is ignored (in the
-    background of a script).
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def stop(command: list[str], number: signal.Signals, *, when: Callable[[], bool]) -> str:
     """Run a command and send it a signal as soon as `when` holds; what it said before it ended."""
     with subprocess.Popen(
@@ -58,7 +51,6 @@ def stop(command: list[str], number: signal.Signals, *, when: Callable[[], bool]
         stdout=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=hear_interrupts,
     ) as process:
         while not when() and process.poll() is None:
             time.sleep(0.002)
@@ -147,7 +139,6 @@ sys.exit(main(sys.argv[1:]))
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_interrupts,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "playing\n", process.communicate()

@@ -377,8 +377,6 @@ def test_ctrl_c_in_a_process_ends_it_with_one_message(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # The tests themselves may run where SIGINT is ignored: in the background of a script.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
