@@ -1,7 +1,7 @@
 # Each target makes .venv first; Python 3.11 to 3.13 and make are all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow shapes check format docs bench clean
+.PHONY: help demo test slow pages shapes check format docs bench clean
 SHELL := /bin/bash
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -37,6 +37,10 @@ test: $(STAMP) ## Run the tests but the slow ones
 
 slow: $(STAMP) ## Run the slow tests: learning curves, clean installs
 	$(BIN)/python -m pytest -r fE -m slow
+
+pages: export OMP_NUM_THREADS ?= 1
+pages: $(STAMP) ## Run what the tutorials and guides show
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m slow tests/test_docs.py
 
 shapes: export OMP_NUM_THREADS ?= 1
 shapes: $(STAMP) ## Run the tests with every shape in a signature checked

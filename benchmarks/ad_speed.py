@@ -220,8 +220,8 @@ def acting(num_envs: int, rounds: int) -> dict[str, Any]:
     return row
 
 
-REPEATED = 10
-"""Cached steps in one measurement: one alone is short."""
+REPEATED = 100
+"""Cached steps in one measurement, in a row, as a trial has them."""
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ class DrawnVectorEnv(TaskVectorEnv):
         return self._env.unwrapped
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]
+    def spec(self) -> EnvSpec | None:
         """What Gymnasium made it from."""
         return self._env.unwrapped.spec
 

@@ -42,9 +42,9 @@ def main(options: Options) -> None:
     tasks = pairing.family.sample_tasks(count, split=options.split, seed=pairing.seed)
     if agent.spec.learns != "nothing" and not options.allow_training_tasks:
         trained_on = make_family(record.run["family"], **record.env)
-        count = trained_on.num_tasks.get("train")
-        if count is not None:
-            seen = trained_on.sample_tasks(count, split="train", seed=record.run["seed"])
+        available = trained_on.num_tasks.get("train")
+        if available is not None:
+            seen = trained_on.sample_tasks(available, split="train", seed=record.run["seed"])
             check_unseen(tasks, seen, f"the training tasks of {directory}")
     check_place(
         out,

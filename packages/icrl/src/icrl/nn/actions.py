@@ -224,8 +224,9 @@ class Factored(ActionDistribution):
         return logits.split(self.counts, -1)
 
     def _action(self, choices: list[Tensor]) -> Tensor:
-        stacked = torch.stack(choices, -1) + self.start
-        return stacked.to(self.dtype).reshape((*stacked.shape[:-1], *self.shape))
+        stacked = torch.stack(choices, -1) if len(choices) > 1 else choices[0].unsqueeze(-1)
+        actions = (stacked + self.start).to(self.dtype)
+        return actions.reshape((*actions.shape[:-1], *self.shape))
 
 
 class Coins(ActionDistribution):

@@ -119,8 +119,8 @@ def bounded(space: spaces.Box) -> np.ndarray:
 class CategoryEncoder(nn.Module):
     """An embedding for each factor, summed; [..., *shape] int64 -> [..., width].
 
-    Values outside the space are brought to its nearest: before a trial's first action stand zeros,
-    which a space that starts elsewhere does not have.
+    Before a trial's first action stand zeros, which a space that starts elsewhere does not have:
+    they are taken as the value nearest to them.
     """
 
     low: Tensor
@@ -133,20 +133,22 @@ class CategoryEncoder(nn.Module):
         super().__init__()
         self.shape = shape
         counts, low = counts.astype(np.int64), start.astype(np.int64)
-        bounds = {
-            "low": low,
-            "high": low + counts - 1,
-            "offset": counts.cumsum() - counts - low,
-        }
-        for name, array in bounds.items():
+        high = low + counts - 1
+        offset = counts.cumsum() - counts - low
+        for name, array in (("low", low), ("high", high), ("offset", offset)):
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
+        self.has_zeros = bool(((low <= 0) & (high >= 0)).all())
+        self.is_index = len(counts) == 1 and offset[0] == 0
         self.table = nn.Embedding(int(counts.sum()), width)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD / max(1, len(counts) / 2) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.reshape(*x.shape[: x.ndim - len(self.shape)], -1)
-        embedded = self.table(x.clamp(self.low, self.high) + self.offset)
-        return embedded.squeeze(-2) if embedded.shape[-2] == 1 else embedded.sum(-2)
+        if self.is_index:
+            return self.table(x.squeeze(-1))
+        if not self.has_zeros:
+            x = x.clamp(self.low, self.high)
+        return self.table(x + self.offset).sum(-2)
 
 
 class BinaryEncoder(nn.Module):
