@@ -50,7 +50,8 @@ check: $(STAMP) ## Check format, lint, types and what the documents must have
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_style.py tests/test_imports.py tests/test_registry.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -k "not page_shows_runs" \
+		tests/test_docs.py tests/test_style.py tests/test_imports.py tests/test_registry.py
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --select I --fix .
