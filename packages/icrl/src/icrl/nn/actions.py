@@ -171,7 +171,7 @@ def _flat(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _gumbel_argmax(logits: Tensor, generator: torch.Generator) -> Tensor:
     """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954)."""
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-    return (logits - (-uniform.log()).log()).argmax(-1)
+    return (logits - uniform.log_().neg_().log_()).argmax(-1)
 
 
 def _smoothed(log_probs: Tensor, choice: Tensor, smoothing: float) -> Tensor:
@@ -201,6 +201,7 @@ class Factored(ActionDistribution):
         self.shape = shape
         self.dtype = dtype
         self.num_logits = sum(self.counts)
+        self.first = int(start.reshape(-1)[0])
         self.register_buffer("start", torch.from_numpy(start.astype(np.int64)), persistent=False)
 
     def sample(self, logits: Tensor, generator: torch.Generator) -> Tensor:
@@ -224,8 +225,9 @@ class Factored(ActionDistribution):
         return logits.split(self.counts, -1)
 
     def _action(self, choices: list[Tensor]) -> Tensor:
-        stacked = torch.stack(choices, -1) if len(choices) > 1 else choices[0].unsqueeze(-1)
-        actions = (stacked + self.start).to(self.dtype)
+        if self.shape == ():
+            return (choices[0] + self.first).to(self.dtype)
+        actions = (torch.stack(choices, -1) + self.start).to(self.dtype)
         return actions.reshape((*actions.shape[:-1], *self.shape))
 
 

@@ -9,7 +9,7 @@ which slides as well, needs one).
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Complex, Float
@@ -23,6 +23,21 @@ ROTARY_BASE = 1000.0
 """A step turns the fastest pair by 1 radian, the slowest by little more than 1/1000."""
 
 
+class StepParameters(NamedTuple):
+    """A block's parameters as `Block.step` takes them: views, made once a trial.
+
+    With few environments a step costs what its calls cost, and looking up modules and transposing
+    weights would be a third of them.
+    """
+
+    attention_norm: tuple[list[int], Tensor, Tensor]
+    project: Float[Tensor, "3 width width"]
+    out: Float[Tensor, "width width"]
+    feed_forward_norm: tuple[list[int], Tensor, Tensor]
+    up: Float[Tensor, "width feed_forward"]
+    down: Float[Tensor, "feed_forward width"]
+
+
 @dataclass
 class KeyValueCache:
     """What acting carries through a trial; `step` writes into it."""
@@ -34,6 +49,9 @@ class KeyValueCache:
     """[envs, convolution, width]: the last inputs, a ring likewise."""
     steps: int
     """Steps taken: the same in every environment, and so a number that the host knows."""
+    layers: list[tuple[StepParameters, Tensor, Tensor]]
+    """For each layer its parameters, and views of the ring: its keys [envs x heads, size, window]
+    and values [envs x heads, window, size]."""
 
 
 class CausalBackbone(nn.Module):
@@ -111,13 +129,16 @@ class CausalBackbone(nn.Module):
         """The cache at the start of a trial."""
         weight = self.norm.weight
         size = 2 * self.frequencies.shape[-1]
-        ring = (len(self.blocks), 2, num_envs, len(weight) // size, self.window, size)
+        heads = len(weight) // size
+        ring = weight.new_zeros(len(self.blocks), 2, num_envs, heads, self.window, size)
         span = self.convolution.span if self.convolution is not None else 0
-        return KeyValueCache(
-            ring=weight.new_zeros(ring),
-            inputs=weight.new_zeros(num_envs, span, len(weight)),
-            steps=0,
-        )
+        blocks = cast("Iterable[Block]", self.blocks)
+        layers = [
+            (block.step_parameters(), keys.transpose(1, 2), values)
+            for block, (keys, values) in zip(blocks, ring.flatten(2, 3), strict=True)
+        ]
+        inputs = weight.new_zeros(num_envs, span, len(weight))
+        return KeyValueCache(ring, inputs, 0, layers)
 
     def step(
         self, x: Float[Tensor, "envs width"], cache: KeyValueCache
@@ -125,14 +146,15 @@ class CausalBackbone(nn.Module):
         """One step of the full pass, from the cache alone; the cache given is written to and handed
         back.
         """
+        steps = cache.steps
         if self.convolution is not None:
-            x = x + self.convolution.step(x, cache.inputs, cache.steps)
-        turns = self._turns(cache.steps).unsqueeze(1)
-        written = cache.ring[..., cache.steps % self.window, :]
-        held = cache.ring[..., : min(cache.steps + 1, self.window), :].flatten(2, 3)
-        blocks = cast("Iterable[Block]", self.blocks)
-        for block, place, (keys, values) in zip(blocks, written, held, strict=True):
-            x = block.step(x, turns, place, keys, values)
+            x = x + self.convolution.step(x, cache.inputs, steps)
+        turns = self._turns(steps).unsqueeze(1)
+        places = cache.ring.select(-2, steps % self.window).unbind()
+        for (parameters, keys, values), place in zip(cache.layers, places, strict=True):
+            if steps < self.window:
+                keys, values = keys[:, :, : steps + 1], values[:, : steps + 1]
+            x = Block.step(x, parameters, turns, place, keys, values)
         cache.steps += 1
         return self.norm(x), cache
 
@@ -213,28 +235,43 @@ class Block(nn.Module):
         hidden = silu(self.up(self.feed_forward_norm(x)))
         return x + dropout(self.down(hidden), self.residual_dropout, generator)
 
+    def step_parameters(self) -> StepParameters:
+        """What `step` takes; to be made anew when the module moves to another device."""
+        width = len(self.out.weight)
+        return StepParameters(
+            attention_norm=_norm_parameters(self.attention_norm),
+            project=self.project.weight.view(3, width, width).transpose(1, 2),
+            out=self.out.weight.t(),
+            feed_forward_norm=_norm_parameters(self.feed_forward_norm),
+            up=self.up.weight.t(),
+            down=self.down.weight.t(),
+        )
+
+    @staticmethod
     def step(
-        self,
         x: Float[Tensor, "envs width"],
+        parameters: StepParameters,
         turns: Complex[Tensor, "3 1 1 pairs"],
         place: Float[Tensor, "2 envs heads size"],
-        keys: Float[Tensor, "rows held size"],
+        keys: Float[Tensor, "rows size held"],
         values: Float[Tensor, "rows held size"],
     ) -> Float[Tensor, "envs width"]:
         """One step, which writes its key and value to `place`, a slice of `keys` and `values`.
 
-        The same as `forward`, in as few and as small operations as there can be: with few
-        environments, the calls themselves are what a step costs.
+        The same as `forward`, in as few and as small operations as there can be.
         """
-        envs, width = x.shape
-        weight = self.project.weight.view(3, width, width).transpose(1, 2)
-        projected = torch.bmm(self.attention_norm(x).expand(3, envs, width), weight)
-        pairs = torch.view_as_complex(projected.view(3, envs, self.heads, -1, 2))
-        turned = torch.view_as_real(pairs * turns)
-        place.copy_(turned[1:].view(place.shape))
-        query = turned[0].view(len(keys), 1, -1)
-        weights = torch.softmax(torch.bmm(query, keys.transpose(1, 2)), -1)
-        attended = torch.bmm(weights, values).view(envs, width)
-        x = torch.addmm(x, attended, self.out.weight.t())
-        hidden = silu(self.up(self.feed_forward_norm(x)))
-        return torch.addmm(x, hidden, self.down.weight.t())
+        attention_norm, project, out, feed_forward_norm, up, down = parameters
+        _, envs, heads, size = place.shape
+        normed = torch.layer_norm(x, *attention_norm)
+        projected = torch.bmm(normed.expand(3, *x.shape), project)
+        pairs = torch.view_as_complex(projected.view(3, envs, heads, -1, 2))
+        turned = torch.view_as_real(pairs * turns).view(3, envs, heads, size)
+        place.copy_(turned[1:])
+        weights = torch.bmm(turned[0].view(-1, 1, size), keys).softmax(-1)
+        x = torch.addmm(x, torch.bmm(weights, values).view(x.shape), out)
+        hidden = torch.mm(torch.layer_norm(x, *feed_forward_norm), up)
+        return torch.addmm(x, silu(hidden, inplace=True), down)
+
+
+def _norm_parameters(norm: nn.LayerNorm) -> tuple[list[int], Tensor, Tensor]:
+    return [*norm.normalized_shape], norm.weight, norm.bias

@@ -138,14 +138,14 @@ class CategoryEncoder(nn.Module):
         for name, array in (("low", low), ("high", high), ("offset", offset)):
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
         self.has_zeros = bool(((low <= 0) & (high >= 0)).all())
-        self.is_index = len(counts) == 1 and offset[0] == 0
+        self.is_index = shape == () and offset[0] == 0
         self.table = nn.Embedding(int(counts.sum()), width)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD / max(1, len(counts) / 2) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.reshape(*x.shape[: x.ndim - len(self.shape)], -1)
         if self.is_index:
-            return self.table(x.squeeze(-1))
+            return self.table(x)
+        x = x.reshape(*x.shape[: x.ndim - len(self.shape)], -1)
         if not self.has_zeros:
             x = x.clamp(self.low, self.high)
         return self.table(x + self.offset).sum(-2)
