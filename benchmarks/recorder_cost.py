@@ -30,7 +30,7 @@ from icrl_sources.sb3_config import SB3Config
 
 PAIRINGS = (
     ("CartPole-v1", SB3Config(algorithm="PPO", steps=1_024, num_envs=8)),
-    ("CartPole-v1", SB3Config(algorithm="DQN", steps=2_048, num_envs=1)),
+    ("CartPole-v1", SB3Config(algorithm="DQN", steps=8_192, num_envs=1)),
     ("Pendulum-v1", SB3Config(algorithm="A2C", steps=1_024, num_envs=8)),
     ("icrl/DarkRoom-v0", SB3Config(algorithm="PPO", steps=1_024, num_envs=8)),
 )

@@ -30,24 +30,34 @@ def test_an_id_can_be_made_alone_and_as_a_batch(spec):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.id)
 def test_a_spec_says_what_it_is(spec):
-    assert spec.summary and spec.paper and spec.default_source == "q-learning"
-    assert family_of(spec).trial_episodes >= 40
+    assert spec.summary and spec.paper and spec.default_source in ("q-learning", "sb3")
+    assert {"native", "wrapped"} & set(spec.tags)
 
 
 def test_ids_are_distinct():
     assert len({spec.id for spec in SPECS}) == len(SPECS)
 
 
-def test_the_readme_has_every_id_with_its_returns():
-    rows = dict(
-        re.findall(r"^\| `(icrl/[\w-]+)` \|.*\| ([\d.]+) \| [\d.]+ \|$", README.read_text(), re.M)
-    )
-    assert rows.keys() == {spec.id for spec in SPECS}
-    for spec in SPECS:
-        family = family_of(spec)
-        count = min(family.num_tasks["train"], 300)
-        mean = family.optimal_return(family.sample_tasks(count, seed=0)).mean().item()
-        assert float(rows[spec.id]) == pytest.approx(mean, rel=0.03)
+def test_the_readme_has_every_id():
+    assert set(readme_rows()) == {spec.id for spec in SPECS}
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS if "native" in s.tags], ids=lambda s: s.id)
+def test_the_readme_states_the_optimum(spec):
+    family = family_of(spec)
+    count = min(family.num_tasks.get("train") or 300, 300)
+    returns = family.optimal_return(family.sample_tasks(count, seed=0))
+    stated = readme_rows()[spec.id]
+    if returns is None:
+        assert stated == "unknown"
+    else:
+        assert float(stated) == pytest.approx(returns.mean().item(), rel=0.03)
+
+
+def readme_rows():
+    """The optimum of each id, the last but one column of its row."""
+    pattern = r"^\| `(icrl/[\w-]+)` \|.*\| ([-\d.]+|unknown) \| (?:[-\d.]+|unknown) \|$"
+    return dict(re.findall(pattern, README.read_text(), re.M))
 
 
 def run(script):
