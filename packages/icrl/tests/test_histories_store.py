@@ -416,16 +416,6 @@ def test_a_value_that_would_wrap_in_the_stored_type_is_refused(tmp_path: Path, w
     assert store.shards == ()
 
 
-def test_the_bounds_of_many_steps_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "EXTREMES_AT_ONCE", 3)
-    extremes = recorder.Extremes()
-    for values in (torch.tensor(steps).view(-1, 2) for steps in ([5, 2], [1, 9], [3, 4], [6, 7])):
-        extremes.take(values)
-    assert extremes.read() == (1, 9)
-    extremes.take(torch.tensor([3, 2], dtype=torch.uint8))
-    assert extremes.read() == (2, 3)
-
-
 def test_a_value_of_another_shape_is_refused(tmp_path: Path) -> None:
     store = HistoryStore.create(
         tmp_path / "store", manifest_of(spaces.Discrete(5), spaces.Discrete(3))

@@ -1,5 +1,6 @@
 """HistoryRecorder: takes every step of a shard's learners and writes them as histories."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ from icrl.trees import Tree, leaves_like
 
 BLOCK_BYTES = 64 << 20
 """A block of steps is kept on the device until it has so many bytes, then written at once."""
-EXTREMES_AT_ONCE = 256
-"""Extremes of so many steps are reduced to one."""
 ADVANCE_SECONDS = 0.1
 """How often the progress bar hears of new transitions."""
 
@@ -197,21 +196,25 @@ class _Begun:
 
 
 class Block:
-    """Some steps of every stream, kept on the device until they are written."""
+    """Some steps of every stream, kept on the device until they are written.
+
+    Integers of a finite space are kept as they came until then: cast at once to the small type in
+    which they are stored, one out of its range could wrap to a value that looks right.
+    """
 
     def __init__(self, layout: Layout, streams: int, steps: int, device: torch.device) -> None:
         self.columns = layout.in_order_of_recording()
-        step_bytes = streams * sum(column.row_bytes for column in self.columns)
+        kept = {column.name: _kept(column) for column in self.columns}
+        step_bytes = streams * sum(
+            math.prod(column.shape) * kept[column.name].itemsize for column in self.columns
+        )
         self.steps = max(1, min(steps, BLOCK_BYTES // max(1, step_bytes)))
         self.filled = 0
         self._tensors = {
             column.name: torch.empty(
-                self.steps, streams, *column.shape, dtype=column.stored, device=device
+                self.steps, streams, *column.shape, dtype=kept[column.name], device=device
             )
             for column in self.columns
-        }
-        self._extremes = {
-            i: Extremes() for i, column in enumerate(self.columns) if column.bounds is not None
         }
         self._shapes = [tensor.shape[1:] for tensor in self._tensors.values()]
         # NumPy's assignment costs a third of torch's where there are few streams.
@@ -229,16 +232,19 @@ class Block:
             SpaceError: if one is not of its column's shape.
         """
         at = self.filled
-        self._check_shapes(values)
-        for i, extremes in self._extremes.items():
-            extremes.take(values[i])
-        for rows, value in zip(self._rows, values, strict=True):
+        for column, shape, rows, value in zip(
+            self.columns, self._shapes, self._rows, values, strict=True
+        ):
+            if value.shape != shape:
+                raise SpaceError(
+                    f"{column.name} came as {list(value.shape)}; its space needs {list(shape)}."
+                )
             rows[at] = value.numpy() if type(rows) is np.ndarray else value
         self.filled = at + 1
 
     def __getitem__(self, column: Column) -> Tensor:
-        """The rows of a column, [steps, streams, ...]."""
-        return self._tensors[column.name][: self.filled]
+        """The rows of a column as they are stored, [steps, streams, ...]."""
+        return self._tensors[column.name][: self.filled].to(column.stored)
 
     def ended(self) -> Tensor:
         """Where an episode ended, [steps, streams] bool."""
@@ -253,56 +259,26 @@ class Block:
         return from_words(words.transpose(0, 1).contiguous().cpu(), column)
 
     def check_bounds(self) -> None:
-        """Refuse values outside of their spaces, as they came: stored, they may have wrapped.
+        """Refuse values outside of their spaces, before they are cast.
 
         Raises:
             SpaceError: naming the column and the value.
         """
-        for i, extremes in self._extremes.items():
-            column = self.columns[i]
-            assert column.bounds is not None
+        for column in self.columns:
+            if column.bounds is None:
+                continue
             low, high = column.bounds
-            smallest, largest = extremes.read()
+            extremes = self._tensors[column.name][: self.filled].aminmax()
+            smallest, largest = int(extremes.min), int(extremes.max)
             if smallest < low or largest > high:
                 wrong = smallest if smallest < low else largest
                 raise SpaceError(
                     f"{column.name} holds {wrong}; its space has values from {low} to {high}."
                 )
 
-    def _check_shapes(self, values: list[Tensor]) -> None:
-        for column, shape, value in zip(self.columns, self._shapes, values, strict=True):
-            if value.shape != shape:
-                raise SpaceError(
-                    f"{column.name} came as {list(value.shape)}; its space needs {list(shape)}."
-                )
 
-
-class Extremes:
-    """The smallest and the largest of many values, kept on their device until asked for."""
-
-    def __init__(self) -> None:
-        self._lows: list[Tensor] = []
-        self._highs: list[Tensor] = []
-
-    def take(self, values: Tensor) -> None:
-        """Take values of any shape, at least one; nothing is read back to the host."""
-        wide = values if values.dtype is torch.int64 else values.to(torch.int64)
-        low, high = wide.aminmax()
-        self._lows.append(low)
-        self._highs.append(high)
-        if len(self._lows) == EXTREMES_AT_ONCE:
-            self._fold()
-
-    def read(self) -> tuple[int, int]:
-        """The smallest and the largest since this was asked last."""
-        self._fold()
-        (low,), (high,) = self._lows, self._highs
-        self._lows, self._highs = [], []
-        return int(low), int(high)
-
-    def _fold(self) -> None:
-        self._lows = [torch.stack(self._lows).amin()]
-        self._highs = [torch.stack(self._highs).amax()]
+def _kept(column: Column) -> torch.dtype:
+    return column.stored if column.bounds is None else torch.int64
 
 
 def _writable(tensor: Tensor) -> Any:
