@@ -1,0 +1,124 @@
+"""Perfect mazes: random spanning trees of a grid of rooms, drawn from seeds, and distances in them.
+
+Randomised depth-first search; every seed's maze is the same on every machine and in every batch.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from icrl.errors import ConfigError
+
+STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left: (row, column)
+
+
+def perfect_mazes(seeds: Tensor, size: int) -> Tensor:
+    """A maze of `size` x `size` rooms for each seed; one path joins any two of its cells.
+
+    Rooms lie at odd rows and columns, doors between them, walls around them all: corridors and
+    walls are one cell wide.
+
+    Args:
+        seeds: [tasks] int64, none negative. One seed gives one maze, whatever is beside it.
+        size: rooms along a side, at least two.
+
+    Returns:
+        [tasks, 2 * size + 1, 2 * size + 1] bool, on the CPU: True is wall.
+    """
+    if size < 2:
+        raise ConfigError(f"size={size}: expected 2 or more rooms along a side of a maze.")
+    order, first = _plans(seeds.cpu().numpy(), size * size)
+    maze = np.arange(len(order))
+    walls = np.ones((len(order), 2 * size + 1, 2 * size + 1), dtype=bool)
+    # The rooms have a margin that counts as seen, so that no search leaves the grid.
+    seen = np.ones((len(order), size + 2, size + 2), dtype=bool)
+    seen[:, 1:-1, 1:-1] = False
+    came_by = np.zeros((len(order), size + 2, size + 2), dtype=np.int64)
+    row, column = first // size + 1, first % size + 1
+    walls[maze, 2 * row - 1, 2 * column - 1] = False
+    seen[maze, row, column] = True
+    step = np.array(STEPS)
+    # Every room is entered once and, unless it is the first, left backwards once: all searches
+    # end together.
+    for _ in range(2 * (size * size - 1)):
+        unseen = ~seen[maze[:, None], row[:, None] + step[:, 0], column[:, None] + step[:, 1]]
+        wish = np.where(unseen, order[maze, (row - 1) * size + column - 1], -1.0)
+        onward, back = unseen.any(1), (came_by[maze, row, column] + 2) % 4
+        direction = np.where(onward, wish.argmax(1), back)
+        walls[maze, 2 * row - 1 + step[direction, 0], 2 * column - 1 + step[direction, 1]] = False
+        row, column = row + step[direction, 0], column + step[direction, 1]
+        walls[maze, 2 * row - 1, 2 * column - 1] = False
+        seen[maze, row, column] = True
+        came_by[maze[onward], row[onward], column[onward]] = direction[onward]
+    return torch.from_numpy(walls)
+
+
+def rooms(size: int) -> Tensor:
+    """Row and column of each room's cell in a maze, row by row, [size * size, 2] int64."""
+    places = torch.arange(size) * 2 + 1
+    return torch.cartesian_prod(places, places)
+
+
+def distances(walls: Tensor, target: Tensor) -> Tensor:
+    """Steps (up, right, down, left) of a shortest path from each cell to a target.
+
+    Args:
+        walls: [tasks, rows, columns] bool, with an outer wall.
+        target: a cell (row, column) for each maze, [tasks, 2] int64.
+
+    Returns:
+        [tasks, rows, columns] int64; rows * columns (more than any path) where none leads there,
+        as from walls.
+    """
+    tasks, rows, columns = walls.shape
+    here = torch.zeros_like(walls)
+    here[torch.arange(tasks), target[:, 0], target[:, 1]] = True
+    far = rows * columns
+    distance = torch.full(walls.shape, far, dtype=torch.int64, device=walls.device)
+    for steps in range(far):
+        distance = torch.where(here, steps, distance)
+        beside = torch.zeros_like(here)
+        for down, right in STEPS:
+            beside |= here.roll((down, right), (1, 2))
+        here = beside & ~walls & (distance == far)
+        if not here.any():
+            break
+    return distance
+
+
+def distances_between(walls: Tensor) -> Tensor:
+    """Steps of a shortest path between any two cells of each maze.
+
+    Cells are numbered row by row. It takes memory for [tasks, cells, cells] int64.
+
+    Args:
+        walls: [tasks, rows, columns] bool, with an outer wall.
+
+    Returns:
+        [tasks, cells, cells] int64; `cells` (more than any path) where none leads.
+    """
+    tasks, rows, columns = walls.shape
+    cells = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
+    every = distances(walls.repeat_interleave(len(cells), 0), cells.repeat(tasks, 1))
+    between = every.view(tasks, len(cells), len(cells))
+    # A wall is at distance 0 of itself in `distances`, and leads to the cells beside it.
+    solid = walls.reshape(tasks, -1)
+    nowhere = solid[:, :, None] | solid[:, None, :]
+    return torch.where(nowhere, len(cells), between)
+
+
+def _plans(seeds: np.ndarray, num_rooms: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each room the order in which a search tries the four directions, highest first, [tasks,
+    rooms, 4] float64; the room that it starts from, [tasks] int64.
+
+    Raw bits, since NumPy promises the same stream of those in every version. Taking the first
+    unseen room in a random order is choosing uniformly among the unseen.
+    """
+    if len(seeds) and seeds.min() < 0:
+        raise ConfigError(f"the seed of a maze is {seeds.min()}: expected none below 0.")
+    bits = np.zeros((len(seeds), num_rooms * len(STEPS) + 1), dtype=np.uint64)
+    for row, seed in zip(bits, seeds, strict=True):
+        row[:] = np.random.PCG64(int(seed)).random_raw(len(row))
+    order = (bits[:, 1:] >> np.uint64(11)).astype(np.float64)
+    first = (bits[:, 0] % np.uint64(num_rooms)).astype(np.int64)
+    return order.reshape(-1, num_rooms, len(STEPS)), first
