@@ -1,0 +1,1 @@
+"""Classical algorithms for bandits and tabular MDPs, as in-context learners."""
