@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import icrl.native.vector
 from icrl.native import NativeEnv, NativeVectorEnv
 from icrl.partition import Partition
 from icrl.testing.corridor import CELLS, HORIZON, Corridor
@@ -19,6 +20,15 @@ from icrl.wrapped import WrappedVectorEnv
 class TestCorridor(FamilyContract):
     def make_family(self):
         return Corridor()
+
+
+class DearCorridor(Corridor):
+    dear_observation = True
+
+
+class TestDearCorridor(FamilyContract):
+    def make_family(self):
+        return DearCorridor()
 
 
 # Task laws
@@ -235,6 +245,25 @@ class ReadsBack(Corridor):
         if len(action) == 5 and (action > 1).any().item():
             raise AssertionError("no such action")
         return super().transition(state, action, task, generator)
+
+
+class ReadsBackWhatItObserves(DearCorridor):
+    def observation(self, state, task):
+        if len(state["cell"]) == 5 and (state["cell"] >= CELLS).any().item():
+            raise AssertionError("no such cell")
+        return super().observation(state, task)
+
+
+class LooksForEndsTwice(NativeVectorEnv):
+    def step(self, actions):
+        observation, *rest, info = super().step(actions)
+        icrl.native.vector.rows_where(info["_final_obs"])
+        return observation, *rest, info
+
+
+class ReadsBackTwice(DearCorridor):
+    def vector_env(self, tasks, **keywords):
+        return LooksForEndsTwice(self, tasks, **keywords)
 
 
 class KeepsAConstantOnTheHost(Corridor):
@@ -473,6 +502,8 @@ MUTANTS = [
     (ForgetsTheLastObservation, "single_and_vector_environment_agree_step_for_step"),
     (EndsEarly, "single_and_vector_environment_agree_step_for_step"),
     (ReadsBack, "stepping_stays_on_the_device"),
+    (ReadsBackWhatItObserves, "stepping_stays_on_the_device"),
+    (ReadsBackTwice, "stepping_stays_on_the_device"),
     (KeepsAConstantOnTheHost, "stepping_stays_on_the_device"),
     (OverstatesItsOptimum, "the_oracle_earns_the_stated_optimum"),
     (OverstatesRandomness, "random_actions_earn_the_stated_random_return"),

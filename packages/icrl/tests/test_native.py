@@ -148,6 +148,43 @@ def test_what_an_ended_episode_led_to_stays_in_outcome_state():
     assert torch.equal(env.state["steps"] == 0, terminated)
 
 
+class DearCorridor(Corridor):
+    """A corridor that counts how many rows it was asked to observe."""
+
+    dear_observation = True
+
+    def __init__(self):
+        super().__init__()
+        self.observed = []
+
+    def observation(self, state, task):
+        self.observed.append(len(state["cell"]))
+        return super().observation(state, task)
+
+
+@pytest.mark.parametrize("episodes_per_task", [None, 1])
+def test_a_dear_observation_shows_what_a_cheap_one_does(episodes_per_task):
+    shown = []
+    for family in (Corridor(), DearCorridor()):
+        pool = family.sample_tasks(62, seed=0)
+        env = family.vector_env(pool, num_envs=211, episodes_per_task=episodes_per_task)
+        env.reset(seed=0)
+        steps = [env.step(torch.arange(211) // 3 % 2) for _ in range(2 * HORIZON)]
+        shown.append([(observation, info["final_obs"]) for observation, *_, info in steps])
+    for cheap, dear in zip(*shown, strict=True):
+        assert torch.equal(cheap[0], dear[0]) and torch.equal(cheap[1], dear[1])
+
+
+def test_of_a_dear_observation_only_ended_rows_are_observed_again():
+    family = DearCorridor()
+    env = family.vector_env(family.sample_tasks(62, seed=0), num_envs=211)
+    env.reset(seed=0)
+    for _ in range(HORIZON):
+        family.observed.clear()
+        ended = int(env.step(torch.ones(211, dtype=torch.int64))[4]["_final_obs"].sum())
+        assert family.observed == ([211, ended] if ended else [211])
+
+
 def test_a_window_shows_the_episode(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = Corridor().single_env(render_mode="human")

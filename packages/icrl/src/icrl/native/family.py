@@ -53,6 +53,11 @@ class NativeFamily(TaskFamily, Playable, Rendered):
     together: then a
     reset costs nothing on the steps between.
     """
+    dear_observation: bool = False
+    """Whether an observation costs more than a wait for the device, as pixels do. Then the
+    environment reads back at each step which rows ended, and only those are observed once more, as
+    they open; otherwise every row is, and nothing is read back.
+    """
 
     @abstractmethod
     def initial(self, task: Task, generator: torch.Generator) -> State:

@@ -24,9 +24,10 @@ class NativeVectorEnv(TaskVectorEnv):
     """Environments of a native family, stepped as one batch on the device that their tensors live
     on.
 
-    All noise and all draws of tasks come from `generator`. Nothing is read back to the host:
-    actions are checked for their shape and dtype, never for their values (which would also cost a
-    tenth of the speed on a CPU). What a code out of its range does is not defined.
+    All noise and all draws of tasks come from `generator`. Nothing is read back to the host (but
+    which rows ended, where the family says that observing is dear): actions are checked for their
+    shape and dtype, never for their values (which would also cost a tenth of the speed on a CPU).
+    What a code out of its range does is not defined.
     """
 
     family: "NativeFamily"
@@ -147,8 +148,19 @@ class NativeVectorEnv(TaskVectorEnv):
         ended = terminated | truncated
         self._age = age.masked_fill(ended, 0)
         self.state = where(ended, self._opened(ended), state)
-        observation = self.family.observation(self.state, self._tasks.arrays)
-        return observation, terminated, truncated, ended
+        return self._observed(outcome, ended), terminated, truncated, ended
+
+    def _observed(self, outcome: Tree, ended: Tensor) -> Tree:
+        """What the rows show now: the outcome, or how the next episode opens where one ended."""
+        task = dict(self._tasks.arrays)
+        if not self.family.dear_observation:
+            return self.family.observation(self.state, task)
+        rows = rows_where(ended)
+        if not len(rows):
+            return outcome
+        state, task = map_tree(lambda leaf: leaf.index_select(0, rows), (self.state, task))
+        opened = self.family.observation(state, task)
+        return map_tree(lambda whole, part: whole.index_copy(0, rows, part), outcome, opened)
 
     def _opened(self, ended: Tensor) -> "State":
         """Opening states of every row, after new tasks where `ended` rows are due one."""
@@ -191,3 +203,8 @@ class NativeVectorEnv(TaskVectorEnv):
     def _info(self, final: Tree, ended: Tensor, success: Tensor | None) -> dict[str, Any]:
         info = {"final_obs": final, "_final_obs": ended}
         return info | {"success": success} if self.family.reports_success else info
+
+
+def rows_where(mask: Tensor) -> Tensor:
+    """The numbers of the rows where a mask [envs] holds, int64; the host waits for their count."""
+    return mask.nonzero().squeeze(1)

@@ -1,6 +1,9 @@
 """FamilyContract: the laws of a family as tests to inherit."""
 
+from unittest.mock import patch
+
 import pytest
+import torch
 
 from icrl.native import NativeFamily
 from icrl.spaces import zeros
@@ -29,6 +32,9 @@ class FamilyContract(TaskLaws, VectorLaws, SingleLaws, ReturnLaws):
     def test_stepping_stays_on_the_device(self) -> None:
         """*On the device*: a native family mixes no devices and reads nothing back, on a pretended
         accelerator.
+
+        But one thing, once a step, where observing is dear: which rows ended. The answer is
+        pretended here too: three of five.
         """
         family = self.make_family()
         if not isinstance(family, NativeFamily):
@@ -38,10 +44,17 @@ class FamilyContract(TaskLaws, VectorLaws, SingleLaws, ReturnLaws):
             env = family.vector_env(
                 pool, num_envs=5, episodes_per_task=episodes_per_task, device=ACCELERATOR
             )
-            with pretended_accelerator() as device:
+            with (
+                pretended_accelerator() as device,
+                patch("icrl.native.vector.rows_where") as ended,
+            ):
+                ended.return_value = torch.zeros(3, dtype=torch.int64, device=device)
                 env.reset(seed=0)
                 action = zeros(family.action_space, (5,), device)
-                for _ in range(3 if family.terminates else family.max_episode_steps or 3):
+                steps = 3 if family.terminates else family.max_episode_steps or 3
+                for step in range(1, steps + 1):
                     observation, *rest, info = env.step(action)
+                    most = step if family.dear_observation else 0
+                    assert ended.call_count <= most, "it reads back more than once a step"
                     for path, leaf in leaves((observation, *rest, info)):
                         assert leaf.device == device, f"{path} came out on {leaf.device}"
