@@ -16,6 +16,8 @@ def test_gymnasiums_checker_passes_with_every_render_mode(id, monkeypatch):
     check_env(gymnasium.make(id).unwrapped)
 
 
+# SB3's policies flatten a matrix, and advise to do so before.
+@pytest.mark.filterwarnings("ignore:Your observation .*has an unconventional shape")
 @pytest.mark.parametrize("id", SPECS)
 def test_sb3s_checker_passes(id):
     check_env_for_sb3(gymnasium.make(id))

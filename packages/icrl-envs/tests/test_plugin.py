@@ -51,7 +51,10 @@ def test_the_readme_states_the_optimum(spec):
     if returns is None:
         assert stated == "unknown"
     else:
-        assert float(stated) == pytest.approx(returns.mean().item(), rel=0.03)
+        # Of continuous tasks so few give a mean that is itself uncertain.
+        sampled = 4 * returns.std().item() / count**0.5 if count > 1 else 0
+        mean = returns.mean().item()
+        assert float(stated) == pytest.approx(mean, abs=max(0.03 * abs(mean), sampled))
 
 
 def readme_rows():
