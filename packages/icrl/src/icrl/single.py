@@ -172,9 +172,10 @@ class TaskEnv(gymnasium.Env):
         """An action that a user gave, checked; in a Box any floats will do, as in Gymnasium."""
         try:
             read = _with_floats(self.action_space, action)
+            fits = self.action_space.contains(read)
         except (TypeError, ValueError, LookupError):
-            read = action
-        if not self.action_space.contains(read):
+            fits = False  # a Box would warn that it casts what has no numbers
+        if not fits:
             raise SpaceError(
                 f"{self.family.id} got the action {action!r}, expected one of {self.action_space}."
             )
