@@ -1,6 +1,6 @@
 """How many steps a second the peers make. It runs in `.bench`, where no icrl and no torch is.
 
-    .bench/bin/python benchmarks/env_speed_peers.py toymeta|gymnax [--num-envs N] [--seconds S]
+    .bench/bin/python benchmarks/env_speed_peers.py toymeta|gymnax ID [--num-envs N] [--seconds S]
 
 Prints one line of JSON.
 """
@@ -19,19 +19,20 @@ def main() -> None:
     """Measure one peer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peer", choices=("toymeta", "gymnax"))
+    parser.add_argument("id", help="of the peer's environment")
     parser.add_argument("--num-envs", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     arguments = parser.parse_args()
     measure = {"toymeta": toymeta, "gymnax": gymnax}[arguments.peer]
-    print(json.dumps(measure(arguments.num_envs, arguments.seconds)))
+    print(json.dumps(measure(arguments.id, arguments.num_envs, arguments.seconds)))
 
 
-def toymeta(num_envs: int, seconds: float) -> dict[str, object]:
-    """`Dark-Room-9x9-v0` in Gymnasium's SyncVectorEnv, with random actions of its action space."""
+def toymeta(id: str, num_envs: int, seconds: float) -> dict[str, object]:
+    """An id in Gymnasium's SyncVectorEnv, with random actions of its action space."""
     import gymnasium
     import toymeta  # noqa: F401 (registers the id)
 
-    make = [lambda: gymnasium.make("Dark-Room-9x9-v0", disable_env_checker=True)] * num_envs
+    make = [lambda: gymnasium.make(id, disable_env_checker=True)] * num_envs
     env = gymnasium.vector.SyncVectorEnv(make)
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -45,15 +46,15 @@ def toymeta(num_envs: int, seconds: float) -> dict[str, object]:
     return {"steps_per_second": rate(piece, seconds), "num_envs": num_envs, "versions": packages}
 
 
-def gymnax(num_envs: int, seconds: float) -> dict[str, object]:
-    """`FourRooms-misc`, vmapped and scanned in one compiled piece that draws random actions.
+def gymnax(id: str, num_envs: int, seconds: float) -> dict[str, object]:
+    """An id, vmapped and scanned in one compiled piece that draws random actions.
 
     Only rewards are read: what it takes to observe is compiled away, in the peer's favour.
     """
     import gymnax
     import jax
 
-    env, parameters = gymnax.make("FourRooms-misc")
+    env, parameters = gymnax.make(id)
     _, states = jax.vmap(env.reset, in_axes=(0, None))(
         jax.random.split(jax.random.PRNGKey(0), num_envs), parameters
     )
