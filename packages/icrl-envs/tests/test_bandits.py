@@ -35,7 +35,7 @@ def pulled(family, task, arm, seed=0):
 # Stories
 
 
-def test_an_arm_that_always_pays_and_one_that_never_does():
+def test_certain_arms_pay_what_they_must():
     env = BernoulliBandit(num_arms=2, horizon=3).single_env()
     env.reset(seed=0, options={"task": {"probability": [1.0, 0.0]}})
     steps = [env.step(arm) for arm in (0, 1, 0)]
@@ -125,7 +125,7 @@ def test_the_uniform_split_has_no_good_side():
     assert odd_is_good("uniform").double().mean() < 0.02
 
 
-def test_good_and_bad_arms_are_uniform():
+def test_arms_are_uniform_within_their_half():
     chances = AdversarialBandit().sample_tasks(5003, seed=0).arrays["probability"]
     chances = torch.where(odd_is_good("train")[:, None], chances, chances.roll(1, -1))
     for part, low in ((chances[:, 1::2], 0.5), (chances[:, ::2], 0.0)):
@@ -146,7 +146,7 @@ def test_another_split_seed_has_other_tasks(make):
 
 @pytest.mark.parametrize("num_arms", [5, 10, 50])
 @pytest.mark.parametrize("horizon", [10, 100, 500])
-def test_rl2s_settings_have_the_optimum_and_random_return_of_its_table(num_arms, horizon):
+def test_rl2s_settings_earn_what_its_table_says(num_arms, horizon):
     """n k / (k + 1) and n / 2, over 10,000 tasks."""
     family = icrl.make_family(f"icrl/BernoulliBandit{num_arms}x{horizon}-v0")
     tasks = family.sample_tasks(10_000, split="test", seed=0)
@@ -201,7 +201,7 @@ def test_the_contextual_optimum_is_the_girth_of_the_arms_features():
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_a_picture_grows_with_the_pulls_and_not_in_size(make):
+def test_each_pull_is_seen_in_a_picture_of_one_size(make):
     env = make(num_arms=3, horizon=11).single_env(render_mode="rgb_array")
     env.reset(seed=0)
     pictures = [env.render()]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from icrl.native import Task
 from icrl.tasks import Tasks
-from icrl_envs.bandits import StationaryBandit
+from icrl_envs.bandits import StationaryBandit, flips
 
 USUAL = 0.95
 """The share of tasks whose good arms are where the split usually has them."""
@@ -69,5 +69,4 @@ class AdversarialBandit(StationaryBandit):
 
     def pay(self, mean: Tensor, generator: torch.Generator) -> Tensor:
         """1 with the arm's probability."""
-        draw = torch.rand(mean.shape, generator=generator, device=mean.device)
-        return draw.lt_(mean)  # in place: float32 0 and 1, with no copy from bool
+        return flips(mean, generator)

@@ -7,7 +7,7 @@ what it pays (hidden)       one mark a pull, from the first on         its share
 
 import numpy as np
 
-from icrl_envs.canvas import Canvas, Colour, Point
+from icrl_envs.canvas import Canvas, Colour, between
 
 NIGHT: Colour = (22, 25, 37)
 LANE: Colour = (43, 48, 67)
@@ -18,6 +18,8 @@ DIM: Colour = (70, 84, 124)
 
 MARGIN, GAP = 12.0, 14.0
 PAY_WIDTH, TIME_WIDTH, SHARE_WIDTH = 120.0, 480.0, 80.0
+PAYS_AT, TIMES_AT = MARGIN, MARGIN + PAY_WIDTH + GAP
+SHARES_AT = TIMES_AT + TIME_WIDTH + GAP
 
 
 def bandit_picture(
@@ -39,58 +41,54 @@ def bandit_picture(
         horizon: how many pulls there will be.
         pay_range: from what to what pay is shown.
     """
-    arms = len(expected)
-    height = float(np.clip(400 // arms, 8, 36))
+    height = float(np.clip(400 // len(expected), 8, 36))
     width = 2 * (MARGIN + GAP) + PAY_WIDTH + TIME_WIDTH + SHARE_WIDTH
-    canvas = Canvas(int(arms * height + 2 * MARGIN), int(width), NIGHT)
-    times_at, shares_at = MARGIN + PAY_WIDTH + GAP, MARGIN + PAY_WIDTH + TIME_WIDTH + 2 * GAP
+    canvas = Canvas(int(len(expected) * height + 2 * MARGIN), int(width), NIGHT)
     low, high = pay_range
     paid = np.clip((np.asarray(rewards, np.float64) - low) / (high - low), 0, 1)
-    place = np.clip((expected - low) / (high - low), 0, 1) * PAY_WIDTH
-    nothing = float(np.clip(-low / (high - low), 0, 1)) * PAY_WIDTH
+    ends = np.clip((expected - low) / (high - low), 0, 1)
+    nothing = float(np.clip(-low / (high - low), 0, 1))
     best = int(np.argmax(expected))
-    for arm in range(arms):
-        middle, thick = MARGIN + (arm + 0.5) * height, 0.8 * height
-        for left, length in (
-            (MARGIN, PAY_WIDTH),
-            (times_at, TIME_WIDTH),
-            (shares_at, SHARE_WIDTH),
-        ):
-            _bar(canvas, middle, left, left + length, thick, LANE)
+    for arm, end in enumerate(ends.tolist()):
+        lane = _Lane(canvas, arm, height)
         colour = GOLD if arm == best else BLUE
-        ends = sorted((nothing, float(place[arm])))
-        _bar(canvas, middle, MARGIN + ends[0], MARGIN + ends[1], 0.6 * height, colour)
+        lane.bar(PAYS_AT, PAY_WIDTH, min(nothing, end), max(nothing, end), colour)
         pulled = actions == arm
         if pulled.any():
-            seen = MARGIN + float(paid[pulled].mean()) * PAY_WIDTH
-            _bar(canvas, middle, seen - 1, seen + 1, thick, PALE)
-            share = float(pulled.mean()) * SHARE_WIDTH
-            _bar(canvas, middle, shares_at, shares_at + share, 0.6 * height, colour)
+            lane.line(PAYS_AT + float(paid[pulled].mean()) * PAY_WIDTH)
+            lane.bar(SHARES_AT, SHARE_WIDTH, 0.0, float(pulled.mean()), colour)
     step = TIME_WIDTH / horizon
     for time, (arm, share) in enumerate(zip(actions.tolist(), paid.tolist(), strict=True)):
-        left = times_at + time * step
-        _bar(
-            canvas,
-            MARGIN + (arm + 0.5) * height,
-            left,
-            left + max(0.8 * step, 1.0),
-            0.6 * height,
-            _between(DIM, GOLD, share),
-        )
+        middle = MARGIN + (arm + 0.5) * height, TIMES_AT + (time + 0.4) * step
+        canvas.box(middle, (0.6 * height, max(0.8 * step, 1.0)), 0.5, between(DIM, GOLD, share))
     if len(actions):
-        head: Point = (MARGIN + (int(actions[-1]) + 0.5) * height, times_at + len(actions) * step)
+        head = MARGIN + (int(actions[-1]) + 0.5) * height, TIMES_AT + len(actions) * step
         canvas.glow(head, height, PALE, 0.4)
         canvas.disc(head, 0.2 * height, PALE)
     return canvas.pixels()
 
 
-def _bar(
-    canvas: Canvas, middle: float, left: float, right: float, thick: float, colour: Colour
-) -> None:
-    if right - left > 0.5:
-        canvas.box((middle, (left + right) / 2), (thick, right - left), 0.5, colour)
+class _Lane:
+    """The row of an arm."""
 
+    def __init__(self, canvas: Canvas, arm: int, height: float) -> None:
+        self._canvas, self._height = canvas, height
+        self._middle = MARGIN + (arm + 0.5) * height
+        for left, width in (
+            (PAYS_AT, PAY_WIDTH),
+            (TIMES_AT, TIME_WIDTH),
+            (SHARES_AT, SHARE_WIDTH),
+        ):
+            middle = self._middle, left + width / 2
+            canvas.box(middle, (0.8 * height, width), 0.5, LANE)
 
-def _between(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
-    return red, green, blue
+    def bar(self, left: float, width: float, start: float, end: float, colour: Colour) -> None:
+        """From `start` to `end`, both parts of a column."""
+        length = (end - start) * width
+        if length > 0.5:
+            middle = self._middle, left + (start + end) / 2 * width
+            self._canvas.box(middle, (0.6 * self._height, length), 0.5, colour)
+
+    def line(self, across: float) -> None:
+        """A pale line."""
+        self._canvas.box((self._middle, across), (0.8 * self._height, 2.0), 0.5, PALE)

@@ -18,9 +18,6 @@ from icrl_envs.bandit_drawing import bandit_picture
 from icrl_envs.counts import check_counts
 from icrl_envs.streams import task_stream
 
-FAR = 10.0
-"""Beyond any normal number that is drawn as float32: the bound of a Box, as Gymnasium wants one."""
-
 
 class Bandit(NativeFamily, Solved):
     """A machine of `num_arms` arms that is pulled `horizon` times. Abstract.
@@ -118,6 +115,12 @@ class StationaryBandit(Bandit):
     def random_return(self, tasks: Tasks) -> Tensor:
         """The arms' mean, [tasks] float32."""
         return self.max_episode_steps * self.means(tasks.arrays).mean(-1)
+
+
+def flips(chance: Tensor, generator: torch.Generator) -> Tensor:
+    """1 with a chance, else 0, [envs] float32."""
+    draw = torch.rand(chance.shape, generator=generator, device=chance.device)
+    return draw.lt_(chance)  # in place: float32 at once, where a comparison would give bool
 
 
 class BestArm(Policy[None]):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from icrl.native import Task
 from icrl.tasks import Tasks
-from icrl_envs.bandits import StationaryBandit
+from icrl_envs.bandits import StationaryBandit, flips
 
 
 class BernoulliBandit(StationaryBandit):
@@ -51,5 +51,4 @@ class BernoulliBandit(StationaryBandit):
 
     def pay(self, mean: Tensor, generator: torch.Generator) -> Tensor:
         """1 with the arm's probability."""
-        draw = torch.rand(mean.shape, generator=generator, device=mean.device)
-        return draw.lt_(mean)  # in place: float32 0 and 1, with no copy from bool
+        return flips(mean, generator)

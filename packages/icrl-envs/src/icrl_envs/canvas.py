@@ -104,6 +104,12 @@ class Canvas:
         part += alpha[..., None] * (np.asarray(colour, np.float32) - part)
 
 
+def between(one: Colour, other: Colour, share: float) -> Colour:
+    """The colour so far on the way from one to the other."""
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
 def _inside(distance: np.ndarray) -> np.ndarray:
     """How much of each pixel lies inside a shape: 1 within, 0 beyond, blended over one pixel."""
     return np.clip(0.5 - distance, 0, 1)

@@ -4,22 +4,19 @@ Sinii et al. 2023, "In-Context Reinforcement Learning for Variable Action Spaces
 arXiv:2312.13327.
 """
 
-import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor
 
-from icrl.native import Consequence, State, Task
+from icrl.native import State, Task
 from icrl.tasks import Tasks
 from icrl.trees import Tree
-from icrl_envs.bandits import FAR, Bandit
-from icrl_envs.counts import check_counts
+from icrl_envs.feature_bandits import FeatureBandit
 
 NUM_CONTEXTS, TASKS_AT_ONCE = 4096, 64
 """Contexts over which the optimum is averaged, and how many tasks fit into memory meanwhile."""
 
 
-class ContextualBandit(Bandit):
+class ContextualBandit(FeatureBandit):
     """Arms whose features are hidden, for visitors of whom something is known.
 
     | what        | space                    | meaning                                           |
@@ -41,7 +38,7 @@ class ContextualBandit(Bandit):
     Keywords: `num_arms` (20), `num_features` (2), `horizon` (300), `split_seed`.
     """
 
-    pay_range = (-2.0, 2.0)
+    hidden = "features"
 
     def __init__(
         self,
@@ -51,38 +48,19 @@ class ContextualBandit(Bandit):
         horizon: int = 300,
         split_seed: int = 0,
     ) -> None:
-        super().__init__(num_arms, horizon, split_seed)
-        check_counts(1, num_features=num_features)
-        self.num_features = num_features
-        self._scale = num_features**-0.5
-        self.observation_space = spaces.Box(-FAR, FAR, (num_features,), np.float32)
-        every_feature = spaces.Box(-np.inf, np.inf, (num_arms, num_features), np.float32)
-        self.task_space = spaces.Dict({"features": every_feature})
+        super().__init__(
+            num_arms,
+            num_features,
+            horizon,
+            split_seed,
+            shown=(num_features,),
+            hidden=(num_arms, num_features),
+        )
 
-    def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
-        """Features [tasks, arms, features] of a split."""
-        stream = self._stream(num_tasks, split, seed)
-        shape = (num_tasks, self.num_arms, self.num_features)
-        return self._tasks(split, {"features": torch.randn(shape, generator=stream) * self._scale})
-
-    def initial(self, task: Task, generator: torch.Generator) -> State:
-        """The context [envs, features]."""
-        features = task["features"]
-        shape = (len(features), self.num_features)
-        return torch.randn(shape, generator=generator, device=features.device).mul_(self._scale)
-
-    def transition(
-        self, state: State, action: Tensor, task: Task, generator: torch.Generator
-    ) -> Consequence:
-        """Pull an arm; another context comes."""
-        pulled = task["features"][torch.arange(len(action), device=action.device), action]
-        expected = (pulled * state).sum(-1)
-        noise = torch.randn(action.shape, generator=generator, device=action.device)
-        return Consequence(self.initial(task, generator), expected + noise)
-
-    def observation(self, state: State, task: Task) -> Tensor:
-        """The context."""
-        return state.clone()
+    def expected_of(self, state: State, arm: Tensor, task: Task) -> Tensor:
+        """The product of the arm's features and the context."""
+        rows = torch.arange(len(arm), device=arm.device)
+        return (task["features"][rows, arm] * state).sum(-1)
 
     def expected_pay(self, task: Task, observation: Tree) -> Tensor:
         """The product of features and context, [envs, arms]."""
@@ -93,10 +71,6 @@ class ContextualBandit(Bandit):
         features = tasks.arrays["features"]
         evenly = torch.quasirandom.SobolEngine(self.num_features, scramble=True, seed=0)
         spread = evenly.draw(NUM_CONTEXTS, dtype=torch.float64)
-        contexts = (torch.special.ndtri(spread) * self._scale).to(features)
+        contexts = (torch.special.ndtri(spread) * self.scale).to(features)
         best = [(part @ contexts.T).amax(1).mean(-1) for part in features.split(TASKS_AT_ONCE)]
         return self.max_episode_steps * torch.cat(best)
-
-    def random_return(self, tasks: Tasks) -> Tensor:
-        """0: contexts have mean 0, [tasks] float32."""
-        return torch.zeros_like(tasks.arrays["features"][:, 0, 0])

@@ -5,19 +5,16 @@ arXiv:2312.13327; for the view of the arms, Li et al. 2010, "A Contextual-Bandit
 Personalized News Article Recommendation" (LinUCB), arXiv:1003.0146.
 """
 
-import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor
 
-from icrl.native import Consequence, State, Task
+from icrl.native import State, Task
 from icrl.tasks import Tasks
 from icrl.trees import Tree
-from icrl_envs.bandits import FAR, Bandit
-from icrl_envs.counts import check_counts
+from icrl_envs.feature_bandits import FeatureBandit
 
 
-class LinearBandit(Bandit):
+class LinearBandit(FeatureBandit):
     """Arms that show what they are like, anew at each pull.
 
     | what        | space                    | meaning                                           |
@@ -32,16 +29,16 @@ class LinearBandit(Bandit):
     draw from streams seeded apart, by split and `split_seed`. Who knows the task earns 351 on
     average (20 arms, 2 features), a uniform random policy 0.
 
-    The numbers (2 features, noise 1, 300 pulls, both laws) are Headless-AD's. Its paper leaves open
-    which factor is shown. Its code hides the arms' features, which it keeps, and shows what they
-    are multiplied by, which changes: that is `ContextualBandit`. Here it is the other way round, as
-    in LinUCB, whose agent learns one vector of weights. Its number of arms varies from task to task
-    between 4 and 20; ours is fixed, as an action space is.
+    The numbers (2 features, noise 1, 300 pulls, both laws) are Headless-AD's, with the two factors
+    exchanged. There, the arms' features are kept and hidden, and what they are multiplied by is
+    shown and changes: that is `ContextualBandit`. Here it is the other way round, as in LinUCB with
+    features of arms, so that one vector of weights is to be learned. Headless-AD's number of arms
+    varies from task to task between 4 and 20; ours is fixed, as an action space is.
 
     Keywords: `num_arms` (20), `num_features` (2), `horizon` (300), `split_seed`.
     """
 
-    pay_range = (-2.0, 2.0)
+    hidden = "weights"
 
     def __init__(
         self,
@@ -51,38 +48,19 @@ class LinearBandit(Bandit):
         horizon: int = 300,
         split_seed: int = 0,
     ) -> None:
-        super().__init__(num_arms, horizon, split_seed)
-        check_counts(1, num_features=num_features)
-        self.num_features = num_features
-        self._scale = num_features**-0.5
-        self.observation_space = spaces.Box(-FAR, FAR, (num_arms, num_features), np.float32)
-        every_weight = spaces.Box(-np.inf, np.inf, (num_features,), np.float32)
-        self.task_space = spaces.Dict({"weights": every_weight})
+        super().__init__(
+            num_arms,
+            num_features,
+            horizon,
+            split_seed,
+            shown=(num_arms, num_features),
+            hidden=(num_features,),
+        )
 
-    def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
-        """Weights [tasks, features] of a split."""
-        stream = self._stream(num_tasks, split, seed)
-        weights = torch.randn(num_tasks, self.num_features, generator=stream) * self._scale
-        return self._tasks(split, {"weights": weights})
-
-    def initial(self, task: Task, generator: torch.Generator) -> State:
-        """The arms' features [envs, arms, features]."""
-        weights = task["weights"]
-        shape = (len(weights), self.num_arms, self.num_features)
-        return torch.randn(shape, generator=generator, device=weights.device).mul_(self._scale)
-
-    def transition(
-        self, state: State, action: Tensor, task: Task, generator: torch.Generator
-    ) -> Consequence:
-        """Pull an arm; all features change."""
-        pulled = state[torch.arange(len(action), device=action.device), action]
-        expected = (pulled * task["weights"]).sum(-1)
-        noise = torch.randn(action.shape, generator=generator, device=action.device)
-        return Consequence(self.initial(task, generator), expected + noise)
-
-    def observation(self, state: State, task: Task) -> Tensor:
-        """The features."""
-        return state.clone()
+    def expected_of(self, state: State, arm: Tensor, task: Task) -> Tensor:
+        """The product of the arm's features and the weights."""
+        rows = torch.arange(len(arm), device=arm.device)
+        return (state[rows, arm] * task["weights"]).sum(-1)
 
     def expected_pay(self, task: Task, observation: Tree) -> Tensor:
         """The product of features and weights, [envs, arms]."""
@@ -90,12 +68,8 @@ class LinearBandit(Bandit):
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
         """The largest of `num_arms` normal numbers at each pull, [tasks] float32."""
-        spread = tasks.arrays["weights"].norm(dim=-1) * self._scale
+        spread = tasks.arrays["weights"].norm(dim=-1) * self.scale
         return self.max_episode_steps * expected_maximum(self.num_arms) * spread
-
-    def random_return(self, tasks: Tasks) -> Tensor:
-        """0: features have mean 0, [tasks] float32."""
-        return torch.zeros_like(tasks.arrays["weights"][:, 0])
 
 
 def expected_maximum(count: int) -> float:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from icrl_envs.canvas import Canvas, Colour, Point
+from icrl_envs.canvas import Canvas, Colour, Point, between
 
 NIGHT: Colour = (22, 25, 37)
 POOR: Colour = (40, 45, 64)
@@ -42,7 +42,7 @@ def tabular_picture(
     shares = np.clip((reward - LEAST_PAY) / (MOST_PAY - LEAST_PAY), 0, 1)
     for state in range(rows):
         for action in range(columns):
-            colour = _between(POOR, RICH, float(shares[state, action]))
+            colour = between(POOR, RICH, float(shares[state, action]))
             canvas.box(_middle(state, action), (0.9 * CELL, 0.9 * CELL), 0.15 * CELL, colour)
     done = [
         _middle(int(state), int(action)) for state, action in zip(states, actions, strict=False)
@@ -67,8 +67,3 @@ def tabular_picture(
 def _middle(state: int, action: int) -> Point:
     """Of a cell; action -1 is the column of states."""
     return (MARGIN + (state + 0.5) * CELL, MARGIN + (action + 1.5) * CELL)
-
-
-def _between(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
-    return red, green, blue
