@@ -84,3 +84,18 @@ class ClassicAgent(Agent):
                 f"observation space {space}. Choose a family with Discrete observations."
             )
         return FiniteSpace(space, self.device)
+
+    def bandit_arms(self) -> FiniteSpace:
+        """The actions of a bandit, numbered.
+
+        Raises:
+            SpaceError: if there is more than one state, or not finitely many actions.
+        """
+        space = self.interface.observation_space
+        if not is_finite(space) or FiniteSpace(space, self.device).size != 1:
+            raise SpaceError(
+                f"this agent plays bandits, which have one state, and {self.interface.family} has "
+                f"the observation space {space}. Choose a bandit, or an agent for several states: "
+                "psrl, q-learning, ..."
+            )
+        return self.finite_actions()

@@ -40,12 +40,38 @@ class BanditConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GreedyConfig(BanditConfig):
+class PlanningConfig(BanditConfig):
+    """What an agent believes of an MDP before it acts in it, and how far ahead it plans.
+
+    Each action in each state is an arm; the rest matters where there is more than one state.
+    """
+
+    concentration: float = 1.0
+    """How often each action is thought to have led to each state before it is tried: the parameter
+    of a symmetric Dirichlet prior, 1 for a flat one."""
+    horizon: int | None = None
+    """Steps that a plan looks ahead; by default to the end of the episode."""
+
+    def adapted(self, interface: Any) -> Self:
+        """The settings with the horizon filled, where episodes have one.
+
+        Raises:
+            ConfigError: for values that are out of range.
+        """
+        check_positive(self, "concentration")
+        if self.horizon is not None and self.horizon < 1:
+            raise ConfigError(f"horizon is {self.horizon}; it must be at least 1.")
+        horizon = self.horizon if self.horizon is not None else interface.max_episode_steps
+        return replace(super().adapted(interface), horizon=horizon)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreedyConfig(PlanningConfig):
     """Settings of `greedy`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpsilonGreedyConfig(BanditConfig):
+class EpsilonGreedyConfig(PlanningConfig):
     """Settings of `epsilon-greedy`."""
 
     epsilon: float = 0.05
@@ -89,10 +115,11 @@ class ThompsonConfig(BanditConfig):
 class OptimisticThompsonConfig(BanditConfig):
     """Settings of `optimistic-thompson`."""
 
-    samples: int = 1
-    """Samples from each arm's posterior, of which the highest counts."""
-    floor: bool = True
-    """Whether a sample below the posterior's mean is raised to it."""
+    rule: Literal["floor", "likeliest"] = "floor"
+    """What is optimistic: no arm's draw counts for less than its mean (May et al.), or of several
+    draws of all arms the likeliest is believed (as RL²'s table 1 seems to have it)."""
+    draws: int = 20
+    """Likeliest: of how many."""
 
     def adapted(self, interface: Any) -> Self:
         """The settings themselves, once they are in range.
@@ -100,8 +127,8 @@ class OptimisticThompsonConfig(BanditConfig):
         Raises:
             ConfigError: for values that are out of range.
         """
-        if self.samples < 1:
-            raise ConfigError(f"samples is {self.samples}; it must be at least 1.")
+        if self.draws < 1:
+            raise ConfigError(f"draws is {self.draws}; it must be at least 1.")
         return super().adapted(interface)
 
 
