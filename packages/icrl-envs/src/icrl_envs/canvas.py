@@ -61,7 +61,9 @@ class Canvas:
 
     def box(self, centre: Point, size: Point, radius: float, colour: Colour) -> None:
         """A filled rectangle (height, width) with rounded corners."""
-        top, left, rows, columns = self._around((centre,), max(size) * 1.5)
+        half = size[0] / 2, size[1] / 2
+        corners = tuple((centre[0] + s * half[0], centre[1] + s * half[1]) for s in (-1, 1))
+        top, left, rows, columns = self._around(corners, 0.0)
         down = np.abs(rows - centre[0]) - size[0] / 2 + radius
         across = np.abs(columns - centre[1]) - size[1] / 2 + radius
         outside = np.hypot(np.maximum(down, 0), np.maximum(across, 0))

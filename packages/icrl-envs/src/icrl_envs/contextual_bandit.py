@@ -12,7 +12,7 @@ from icrl.tasks import Tasks
 from icrl.trees import Tree
 from icrl_envs.feature_bandits import FeatureBandit
 
-NUM_CONTEXTS, TASKS_AT_ONCE = 4096, 64
+NUM_CONTEXTS, TASKS_AT_ONCE = 1024, 64
 """Contexts over which the optimum is averaged, and how many tasks fit into memory meanwhile."""
 
 
@@ -29,7 +29,7 @@ class ContextualBandit(FeatureBandit):
 
     The context is drawn anew for each pull: normal, of variance 1 / num_features each. Tasks are
     continuous: train and test draw from streams seeded apart, by split and `split_seed`. Who knows
-    the task earns 351 on average (20 arms, 2 features; averaged over 4096 contexts that fill the
+    the task earns 351 on average (20 arms, 2 features; averaged over 1024 contexts that fill the
     space evenly, to within 0.2 %), a uniform random policy 0.
 
     The laws are those of Headless-AD's code. There the number of arms varies from task to task
