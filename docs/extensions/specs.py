@@ -14,10 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.image
+
 from icrl.cli import main
-from icrl.plugins import load_entry_point, plugin_host
+from icrl.errors import MissingPackageError, UsageError
+from icrl.evaluation import evaluate
+from icrl.families import Rendered, Solved
+from icrl.plugins import load_entry_point, make_family, plugin_host
+from icrl.random_agent import RandomPolicy
 
 REPOSITORY = Path(__file__).parent.parent.parent
+PICTURES = REPOSITORY / "docs" / "_build" / "pictures"
 MARK = re.compile(r"^%% (\w+)$", re.MULTILINE)
 COMMANDS = ("", "list", "plugins", "collect", "train", "evaluate", "run", "report", "store")
 
@@ -48,8 +55,42 @@ def families() -> Iterator[str]:
         family = load_entry_point(entry_point)
         yield f"## {family.__name__}\n"
         yield f"{inspect.getdoc(family)}\n"
-        for provided in sorted(variants, key=lambda each: len(each.spec.arguments)):
+        variants.sort(key=lambda each: len(each.spec.arguments))
+        yield from picture(variants[0].spec.id)
+        for provided in variants:
             yield from variant(provided, family)
+
+
+def picture(name: str) -> Iterator[str]:
+    """An episode of a family, as its oracle plays it (else at random), where it can be drawn."""
+    try:
+        family = make_family(name)
+    except MissingPackageError:
+        return  # an extra that is not installed
+    if not isinstance(family, Rendered):
+        return
+    tasks = family.sample_tasks(1, split="test", seed=0)
+    policy = (
+        family.oracle(tasks)
+        if isinstance(family, Solved)
+        else RandomPolicy(family.action_space, "cpu")
+    )
+    env = family.vector_env(tasks)
+    try:
+        (episode, *_) = evaluate(policy, env, episodes=1, seed=0, max_steps=500).recorded
+        pixels = family.render(
+            tasks.row(0), episode.unpacked(family.observation_space, family.action_space)
+        )
+    except UsageError:
+        return  # a simulator that cannot draw here
+    finally:
+        env.close()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name.replace('/', '-')}.png"
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    matplotlib.image.imsave(partial, pixels, format="png")
+    partial.replace(path)
+    yield f"![An episode of {name}](/_build/pictures/{path.name})\n"
 
 
 def variant(provided: Any, family: type) -> Iterator[str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NEAREST_LABELS = 0.052
 """How near two labels may stand, as a share of the height."""
+LETTER_INCHES = 0.095
+"""How wide a letter of a label is, about."""
 
 
 def draw_curve(
@@ -38,7 +40,6 @@ def draw_curve(
     drawn = [one for one in runs if one.name not in (RANDOM, OPTIMUM)] or runs[:1]
     with styled():
         figure = new_figure(5.2, heading, subheading)
-        margins(figure, left=0.75, right=1.35, bottom=0.55, top=HEAD + 0.1)
         axes = figure.add_subplot()
         labels: list[tuple[float, str, str]] = []
         for name, level in levels(runs).items():
@@ -48,6 +49,8 @@ def draw_curve(
             colour = colours[one.label]
             labels.append((_curve(axes, one, colour), one.label, colour))
         _frame(axes, max(one.episodes for one in runs))
+        right = 0.3 + LETTER_INCHES * max(len(name) for _, name, _ in labels)
+        margins(figure, left=0.75, right=right, bottom=0.55, top=HEAD + 0.1)
         _label_ends(axes, labels)
         save(figure, path)
 
