@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from icrl_classic.config import BanditConfig
+from icrl_classic.gamma import gamma
 
 
 class Belief(ABC):
@@ -61,8 +62,9 @@ class BetaBelief(Belief):
 
     def sample(self, pulls: Tensor, paid: Tensor, generator: torch.Generator) -> Tensor:
         """Beta(a, b) is X / (X + Y) of X ~ Gamma(a) and Y ~ Gamma(b)."""
-        won = torch._standard_gamma(paid + self.successes, generator=generator)
-        lost = torch._standard_gamma(pulls - paid + self.failures, generator=generator)
+        least = min(self.successes, self.failures)
+        won = gamma(paid + self.successes, generator, least=least)
+        lost = gamma(pulls - paid + self.failures, generator, least=least)
         return won / (won + lost)
 
     def log_density(self, value: Tensor, pulls: Tensor, paid: Tensor) -> Tensor:
