@@ -191,8 +191,9 @@ class SymbolicView(gymnasium.Wrapper):
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Act; only success pays."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        info["success"] = bool(terminated and reward > 0)
-        return self._seen(observation), float(reward), terminated, truncated, info
+        earned = float(reward)
+        info["success"] = terminated and earned > 0
+        return self._seen(observation), earned, terminated, truncated, info
 
     def _seen(self, observation: dict[str, Any]) -> dict[str, Any]:
         seen = {
