@@ -12,14 +12,14 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from icrl.errors import UsageError
 from icrl.families import Episode, LearnerView, Solved
-from icrl.native import Consequence, NativeFamily, NativeVectorEnv, State, Task
+from icrl.native import Consequence, NativeFamily, State, Task
 from icrl.partition import Partition
 from icrl.tasks import Tasks
 from icrl.vector import TaskVectorEnv
 from icrl_envs.drawing import Picture
 from icrl_envs.oracle import KeyAndDoorWalker
+from icrl_envs.played import played
 from icrl_envs.rooms import MOVES, Room, Start, View, paid
 from icrl_envs.rules import check_rules
 from icrl_envs.walks import payments, random_payments_with_key, shortest_paths
@@ -147,11 +147,11 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
         Raises:
             UsageError: for another family's environment, and before the first reset.
         """
-        return self._with_key(_native(env).state)
+        return self._with_key(played(env).state)
 
     def learner_outcome(self, env: TaskVectorEnv) -> Tensor:
         """The same of what the last action led to."""
-        return self._with_key(_native(env).outcome_state)
+        return self._with_key(played(env).outcome_state)
 
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """The room, the trail and the agent, and for the onlooker the door, and the key until it is
@@ -210,13 +210,3 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
     def _with_key(self, state: State) -> Tensor:
         seen = self.room.observation(state["cell"], self._view).view(len(state["cell"]), -1)
         return torch.cat((seen, state["has_key"].long()[:, None]), dim=1)
-
-
-def _native(env: TaskVectorEnv) -> NativeVectorEnv:
-    played = env.unwrapped
-    if not isinstance(played, NativeVectorEnv) or played.state is None:
-        raise UsageError(
-            f"{env.family.id} shows learners what its own vector environment is in, once that was "
-            f"reset; got {played}. Make one with the family's vector_env, and reset it."
-        )
-    return played

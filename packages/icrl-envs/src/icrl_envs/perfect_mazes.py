@@ -11,6 +11,9 @@ from icrl.errors import ConfigError
 
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left: (row, column)
 
+PIECE = 1024
+"""Mazes drawn at once where many are looked for."""
+
 
 def perfect_mazes(seeds: Tensor, size: int) -> Tensor:
     """A maze of `size` x `size` rooms for each seed; one path joins any two of its cells.
@@ -51,6 +54,26 @@ def perfect_mazes(seeds: Tensor, size: int) -> Tensor:
         seen[maze, row, column] = True
         came_by[maze[onward], row[onward], column[onward]] = direction[onward]
     return torch.from_numpy(walls)
+
+
+def distinct_mazes(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """So many mazes with different walls, [count, 2 * size + 1, 2 * size + 1] bool.
+
+    Raises:
+        ConfigError: if there do not seem to be so many.
+    """
+    found = torch.zeros(0, 2 * size + 1, 2 * size + 1, dtype=torch.bool)
+    for _ in range(4 + count // PIECE * 2):
+        seeds = torch.randint(2**62, (PIECE,), generator=generator)
+        found = torch.cat((found, perfect_mazes(seeds, size)))
+        _, first = np.unique(np.packbits(found.flatten(1).numpy(), 1), axis=0, return_index=True)
+        found = found[np.sort(first)]
+        if len(found) >= count:
+            return found[:count]
+    raise ConfigError(
+        f"{count} tasks asked of mazes of size={size}, of which {len(found)} with different walls "
+        "were found. Ask for fewer, or for larger mazes."
+    )
 
 
 def rooms(size: int) -> Tensor:
