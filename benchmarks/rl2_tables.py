@@ -1,0 +1,118 @@
+"""RL²'s tables of classical algorithms: our number beside the paper's, cell by cell.
+
+Every cell is the mean over fresh test tasks; what an algorithm has to set is searched on training
+tasks, for each setting. A cell is judged by the larger of 1.5 % and two standard errors of the
+difference (the paper measured on 1,000 tasks). Where it lies outside, other readings of what the
+paper says are tried, and recorded; they do not make it count.
+
+    python benchmarks/rl2_tables.py [--tables bandits mdps] [--tasks 10000] [--workers 2]
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import rl2_bandits
+from measurement import RESULTS, write_result
+from rl2_cells import Amounts, Table, measured_cell
+
+NAME = "rl2_tables"
+TABLES = {table.name: table for table in (rl2_bandits.TABLE,)}
+GATE = 0.85
+
+
+def main() -> None:
+    """Measure the tables that were asked for, print all that are known, write the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--tasks", type=int, default=10_000, help="test tasks of a cell")
+    parser.add_argument("--search-tasks", type=int, default=2000, help="training tasks")
+    parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
+    arguments = parser.parse_args()
+    amounts = Amounts(test=arguments.tasks, search=arguments.search_tasks)
+    measured: dict[str, Any] = earlier()
+    for name in arguments.tables:
+        began = time.monotonic()
+        cells = list(measured_table(TABLES[name], amounts, arguments.workers))
+        measured[name] = {
+            "test_tasks": amounts.test,
+            "search_tasks": amounts.search,
+            "seconds": round(time.monotonic() - began),
+            "cells": cells,
+        }
+    for name, found in measured.items():
+        print(shown(TABLES[name], found["cells"]), "\n")
+    summary = summarised([cell for found in measured.values() for cell in found["cells"]])
+    print(
+        f"{summary['within']} of {summary['cells']} cells within the tolerance: "
+        f"{summary['share_within']:.1%} (gate {GATE:.0%}); "
+        f"{summary['within_another_reading']} of the others by another reading"
+    )
+    print(write_result(NAME, {"summary": summary, **measured}, packages=PACKAGES))
+
+
+PACKAGES = ("icrl-envs", "icrl-classic")
+
+
+def earlier() -> dict[str, Any]:
+    """The tables of the last result, which stay where they are not measured again."""
+    path = RESULTS / f"{NAME}.json"
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {name: found[name] for name in TABLES if name in found}
+
+
+def measured_table(table: Table, amounts: Amounts, workers: int) -> Iterator[Mapping[str, Any]]:
+    """The cells of a table, each in a process of a pool; the longest trials begin first."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = {
+            (baseline, index): pool.submit(measured_cell, table, baseline, index, amounts)
+            for index in reversed(range(len(table.settings)))
+            for baseline in table.readings
+        }
+        for index in range(len(table.settings)):
+            for baseline in table.readings:
+                yield futures[baseline, index].result()
+
+
+def shown(table: Table, cells: list[Mapping[str, Any]]) -> str:
+    """A table as text: ours (the paper's), with a mark where ours lies outside; below it, what
+    other readings gave there.
+    """
+    width = 20
+    lines = [table.title, " " * 20 + "".join(f"{name:>{width}}" for name in table.readings)]
+    for setting in table.settings:
+        line = f"{setting.name:<20}"
+        for cell in (one for one in cells if one["setting"] == setting.name):
+            mark = " " if cell["within"] else "*"
+            line += f"{cell['readings'][0]['mean']:.2f} ({cell['paper']}){mark}".rjust(width)
+        lines.append(line)
+    for cell in cells:
+        for number, reading in enumerate(cell["readings"] if not cell["within"] else []):
+            lines.append(
+                f"{'*' if number == 0 else ' '} {cell['setting']}, {cell['baseline']}: "
+                f"{reading['mean']} ± {reading['standard_error']}, the paper {cell['paper']}, "
+                f"tolerance {reading['tolerance']} ({reading['reading']}, {reading['settings']})"
+            )
+    return "\n".join(lines)
+
+
+def summarised(cells: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many cells lie within the tolerance."""
+    within = sum(cell["within"] for cell in cells)
+    return {
+        "cells": len(cells),
+        "within": within,
+        "share_within": round(within / len(cells), 4),
+        "within_another_reading": sum(cell["within_another_reading"] for cell in cells),
+        "gate": GATE,
+    }
+
+
+if __name__ == "__main__":
+    main()
