@@ -220,6 +220,18 @@ def acting(num_envs: int, rounds: int) -> dict[str, Any]:
     return row
 
 
+def on_one_thread(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The same as it is where many processes share a machine: recomputing gains from more threads,
+    a step of few environments hardly does.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return measure()
+    finally:
+        torch.set_num_threads(threads)
+
+
 REPEATED = 100
 """Cached steps in one measurement, in a row, as a trial has them."""
 
@@ -237,6 +249,7 @@ def main() -> None:
         "training": training(options.rounds),
         "training_gate": TRAINING_GATE,
         "acting": [acting(num_envs, options.rounds) for num_envs in (16, 1024)],
+        "acting_on_one_thread": on_one_thread(lambda: acting(16, options.rounds)),
         "acting_gate": ACTING_GATE,
         "rounds": options.rounds,
     }
