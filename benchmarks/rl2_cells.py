@@ -1,6 +1,6 @@
 """Cells: what a published table asks of an agent on a family, played by ours and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,14 @@ class Table:
     """The paper's means, of each baseline, by setting."""
     rows_at_once: int = 2500
     """How many tasks are played in one batch."""
+    shared_trials: bool = False
+    """Whether the settings differ only in how many episodes of a trial count: then the longest
+    trials serve all."""
+
+    def groups(self) -> list[tuple[int, ...]]:
+        """The settings, by their places, that are measured together."""
+        places = range(len(self.settings))
+        return [tuple(places)] if self.shared_trials else [(place,) for place in places]
 
 
 @dataclass(frozen=True)
@@ -65,71 +73,76 @@ class Amounts:
     search: int
 
 
-def measured_cell(table: Table, baseline: str, index: int, amounts: Amounts) -> dict[str, Any]:
-    """A cell: every reading until one lies within the tolerance, as plain data."""
+def measured_cells(
+    table: Table, baseline: str, places: Sequence[int], amounts: Amounts
+) -> list[dict[str, Any]]:
+    """The cells of a group of settings: every reading until one lies within the tolerance, as plain
+    data.
+    """
     torch.set_num_threads(1)
-    setting, published = table.settings[index], table.published[baseline][index]
-    tried = []
+    tried: dict[int, list[dict[str, Any]]] = {place: [] for place in places}
     for reading in table.readings[baseline]:
-        tried.append(_measured(table, setting, reading, published, amounts))
-        if tried[-1]["within"]:
-            break
-    return {
-        "setting": setting.name,
-        "baseline": baseline,
-        "paper": published,
-        "within": tried[0]["within"],
-        "within_another_reading": not tried[0]["within"] and tried[-1]["within"],
-        "readings": tried,
-    }
+        left = [place for place in places if not (tried[place] and tried[place][-1]["within"])]
+        for place, found in _measured(table, baseline, left, reading, amounts).items():
+            tried[place].append(found)
+    return [
+        {
+            "setting": table.settings[place].name,
+            "baseline": baseline,
+            "paper": table.published[baseline][place],
+            "within": readings[0]["within"],
+            "within_another_reading": not readings[0]["within"] and readings[-1]["within"],
+            "readings": readings,
+        }
+        for place, readings in tried.items()
+    ]
 
 
 def _measured(
-    table: Table, setting: Setting, reading: Reading, published: float, amounts: Amounts
-) -> dict[str, Any]:
-    family = make_family(setting.family, **setting.arguments)
-    candidates = [{**reading.fixed, **settings} for settings in reading.grid]
-    chosen = candidates[0]
+    table: Table, baseline: str, places: Sequence[int], reading: Reading, amounts: Amounts
+) -> dict[int, dict[str, Any]]:
+    """What a reading gives in each of some settings, which share their trials."""
+    if not places:
+        return {}
+    settings = [table.settings[place] for place in places]
+    family = make_family(settings[0].family, **settings[0].arguments)
+    candidates = [{**reading.fixed, **found} for found in reading.grid]
+
+    def played(candidate: Mapping[str, Any], of: list[Setting], *, search: bool) -> Tensor:
+        return returns(
+            family,
+            reading.agent,
+            candidate,
+            [setting.episodes for setting in of],
+            num_tasks=amounts.search if search else amounts.test,
+            split="train" if search else "test",
+            seed=SEARCH_SEED if search else TEST_SEED,
+            rows_at_once=table.rows_at_once,
+        )
+
+    chosen = [0] * len(places)
     if len(candidates) > 1:
-        searched = [
-            float(
-                returns(
-                    family,
-                    reading.agent,
-                    candidate,
-                    setting.episodes,
-                    num_tasks=amounts.search,
-                    split="train",
-                    seed=SEARCH_SEED,
-                    rows_at_once=table.rows_at_once,
-                ).mean()
-            )
-            for candidate in candidates
-        ]
-        chosen = candidates[searched.index(max(searched))]
-    earned = returns(
-        family,
-        reading.agent,
-        chosen,
-        setting.episodes,
-        num_tasks=amounts.test,
-        split="test",
-        seed=TEST_SEED,
-        rows_at_once=table.rows_at_once,
-    )
-    return {
-        "reading": reading.name,
-        "agent": reading.agent,
-        "settings": chosen,
-        **judged(earned, published),
-    }
+        searched = [played(candidate, settings, search=True).mean(0) for candidate in candidates]
+        chosen = torch.stack(searched).argmax(0).tolist()
+    found = {}
+    for choice in sorted(set(chosen)):
+        ours = [i for i, one in enumerate(chosen) if one == choice]
+        earned = played(candidates[choice], [settings[i] for i in ours], search=False)
+        for i, column in zip(ours, earned.unbind(1), strict=True):
+            found[places[i]] = {
+                "reading": reading.name,
+                "agent": reading.agent,
+                "settings": candidates[choice],
+                **judged(column, table.published[baseline][places[i]]),
+            }
+    return found
 
 
 def returns(
     family: TaskFamily,
     agent: str,
     settings: Mapping[str, Any],
-    episodes: int,
+    episodes: Sequence[int],
     *,
     num_tasks: int,
     split: str,
@@ -137,20 +150,25 @@ def returns(
     rows_at_once: int,
     device: torch.device = CPU,
 ) -> Tensor:
-    """The reward of whole trials [tasks], of an agent by its name, on tasks of a split."""
+    """The reward of the first so many episodes of trials, [tasks, len(episodes)], of an agent by
+    its name, on tasks of a split.
+    """
     assert family.max_episode_steps is not None
     tasks = family.sample_tasks(num_tasks, split=split, seed=seed)
-    steps = family.max_episode_steps * episodes
+    ends = [family.max_episode_steps * count for count in episodes]
     earned = []
     for start in range(0, num_tasks, rows_at_once):
         batch = tasks[start : start + rows_at_once]
         env = family.vector_env(batch, device=device)
         total = torch.zeros(len(batch), dtype=torch.float64, device=device)
+        until = torch.zeros(len(batch), len(ends), dtype=torch.float64, device=device)
         transitions = play(_policy(family, agent, settings, device), env, seed=seed + start)
-        for _ in range(steps):
+        for step in range(1, max(ends) + 1):
             total += next(transitions).reward
+            if step in ends:
+                until[:, ends.index(step)] = total
         env.close()
-        earned.append(total.cpu())
+        earned.append(until.cpu())
     return torch.cat(earned)
 
 

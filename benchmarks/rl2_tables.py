@@ -17,11 +17,12 @@ from multiprocessing import get_context
 from typing import Any
 
 import rl2_bandits
+import rl2_mdps
 from measurement import RESULTS, write_result
-from rl2_cells import Amounts, Table, measured_cell
+from rl2_cells import Amounts, Table, measured_cells
 
 NAME = "rl2_tables"
-TABLES = {table.name: table for table in (rl2_bandits.TABLE,)}
+TABLES = {table.name: table for table in (rl2_bandits.TABLE, rl2_mdps.TABLE)}
 GATE = 0.85
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
     arguments = parser.parse_args()
     amounts = Amounts(test=arguments.tasks, search=arguments.search_tasks)
-    measured: dict[str, Any] = earlier()
+    measured: dict[str, Any] = {}
     for name in arguments.tables:
         began = time.monotonic()
         cells = list(measured_table(TABLES[name], amounts, arguments.workers))
@@ -44,6 +45,7 @@ def main() -> None:
             "seconds": round(time.monotonic() - began),
             "cells": cells,
         }
+    measured = earlier() | measured
     for name, found in measured.items():
         print(shown(TABLES[name], found["cells"]), "\n")
     summary = summarised([cell for found in measured.values() for cell in found["cells"]])
@@ -68,16 +70,21 @@ def earlier() -> dict[str, Any]:
 
 
 def measured_table(table: Table, amounts: Amounts, workers: int) -> Iterator[Mapping[str, Any]]:
-    """The cells of a table, each in a process of a pool; the longest trials begin first."""
+    """The cells of a table, in processes of a pool; the longest trials begin first."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {
-            (baseline, index): pool.submit(measured_cell, table, baseline, index, amounts)
-            for index in reversed(range(len(table.settings)))
+        futures = [
+            pool.submit(measured_cells, table, baseline, places, amounts)
+            for places in reversed(table.groups())
             for baseline in table.readings
+        ]
+        cells = {
+            (cell["setting"], cell["baseline"]): cell
+            for future in futures
+            for cell in future.result()
         }
-        for index in range(len(table.settings)):
-            for baseline in table.readings:
-                yield futures[baseline, index].result()
+    for setting in table.settings:
+        for baseline in table.readings:
+            yield cells[setting.name, baseline]
 
 
 def shown(table: Table, cells: list[Mapping[str, Any]]) -> str:
