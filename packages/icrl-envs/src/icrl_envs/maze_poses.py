@@ -78,7 +78,8 @@ class Poses:
 
     def number(self, row: Tensor, column: Tensor, heading: Tensor) -> Tensor:
         """The number of a pose."""
-        return (row * self.side + column) * len(STEPS) + heading
+        cell = torch.add(column, row, alpha=self.side)
+        return torch.add(heading, cell, alpha=len(STEPS))
 
     def moved(self, pose: Tensor, action: Tensor, maze: Tensor) -> tuple[Tensor, Tensor]:
         """Where actions lead, [envs] int32, and what they found there, [envs] uint8: a wall (which
