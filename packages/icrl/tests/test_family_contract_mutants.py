@@ -263,6 +263,7 @@ class LooksForEndsTwice(NativeVectorEnv):
 
 class ReadsBackTwice(DearCorridor):
     def vector_env(self, tasks, **keywords):
+        self.check_tasks(tasks)
         return LooksForEndsTwice(self, tasks, **keywords)
 
 
