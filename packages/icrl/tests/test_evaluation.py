@@ -136,6 +136,30 @@ def test_counting_and_recording_never_stop_an_accelerator():
             recorder.step(transition)
 
 
+class TwoCellsOnce(TwoCells):
+    trial_episodes = 1
+
+
+def test_where_a_trial_is_one_episode_every_steps_reward_is_kept(tmp_path):
+    family = TwoCellsOnce()
+    tasks = four_tasks(family)[torch.tensor([2, 3])]
+    result = evaluate(FindsOut(), family.vector_env(tasks), 1, seed=7)
+    result.save(tmp_path)
+    assert Evaluation.load(tmp_path).rewards.tolist() == [[1, 1, 1, 1, 1], [0, 1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("family", "episodes", "why"),
+    [
+        (TwoCellsOnce, 1, "trials of 3 and of 5 steps"),
+        (TwoCellsOnce, 2, "another episode"),
+        (TwoCells, 1, "the trial was meant to be longer"),
+    ],
+)
+def test_else_returns_are_enough(family, episodes, why):
+    assert evaluation(family(), episodes=episodes).rewards is None, why
+
+
 def test_solved_means_success_in_the_last_third():
     result = evaluation()
     late_success = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 0], [0, 0, 0]], bool)

@@ -14,6 +14,7 @@ from icrl.evaluation import Evaluation, evaluate, optimum
 from icrl.random_agent import RandomPolicy
 from icrl.report import cells, columns, group, summaries, write_report
 from icrl.report.curve import NEAREST_LABELS, _apart
+from icrl.report.steps import by_step
 from icrl.report.style import colours, episode_ticks
 from icrl.tasks import Tasks
 from icrl.testing import Corridor
@@ -220,6 +221,37 @@ def test_a_report_replaces_an_older_one(tmp_path):
 def test_trials_of_any_length_are_drawn(tmp_path, episodes):
     write_report(saved(tmp_path, result(episodes=episodes)), tmp_path / "report")
     assert (tmp_path / "report" / "index.html").exists()
+
+
+def one_episode(agent, rewards):
+    """Trials of one episode, in which every task earns these rewards."""
+    rewards = np.tile(np.asarray(rewards, np.float32), (TASKS, 1))
+    return result(agent, episodes=1, returns=rewards.sum(1, keepdims=True), rewards=rewards)
+
+
+def test_a_trial_of_one_episode_is_drawn_by_its_steps():
+    climb = np.repeat(np.arange(20), 3)  # 60 steps; in parts of 3, each of which earns its number
+    agent, chance = group([one_episode("ad", climb), one_episode("random", 0 * climb)])
+    drawn, axis = by_step([agent, chance])
+    assert axis.each == 3
+    assert np.array_equal(drawn[0].returns()[0], np.tile(np.arange(20), (TASKS, 1)))
+    assert drawn[0].optimal()[0] == pytest.approx(10 / 60)
+
+
+def test_what_does_not_fill_a_part_is_left_out():
+    (agent,) = group([one_episode("ad", np.ones(59))])
+    assert by_step([agent])[0][0].episodes == 19
+
+
+def test_who_has_no_rewards_has_no_curve_by_steps():
+    known, unknown = group([one_episode("ad", np.ones(60)), result("source", episodes=1)])
+    assert [one.name for one in by_step([known, unknown])[0]] == ["ad"]
+    assert by_step([unknown, known]) is None
+
+
+def test_the_page_says_that_its_curve_goes_by_steps(tmp_path):
+    write_report(saved(tmp_path, one_episode("ad", np.ones(60))), tmp_path / "report")
+    assert "Mean reward of the steps" in (tmp_path / "report/index.html").read_text()
 
 
 def test_a_family_that_draws_has_its_episodes_on_the_page(tmp_path, monkeypatch):

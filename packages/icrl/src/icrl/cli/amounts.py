@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from icrl.families import TaskFamily
+from icrl.native import NativeFamily
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Amounts:
     """Where a split has as many tasks as asked for."""
     most_test_tasks: int
     open_test_tasks: int
+    """Of a simulator that steps one by one; a native family's cost next to nothing."""
     most_source_shards: int | None
     """Of test tasks that the source learns afresh; a slow one takes longer than the rest."""
     most_episodes: int | None
@@ -45,7 +47,10 @@ def num_test_tasks(family: TaskFamily, split: str, budget: str, asked: int | Non
     amounts, available = AMOUNTS[budget], family.num_tasks.get(split)
     if asked is not None:
         return asked
-    return amounts.open_test_tasks if available is None else min(available, amounts.most_test_tasks)
+    if available is None:
+        native = isinstance(family, NativeFamily)
+        return amounts.most_test_tasks if native else amounts.open_test_tasks
+    return min(available, amounts.most_test_tasks)
 
 
 def num_episodes(family: TaskFamily, budget: str, asked: int | None) -> int:

@@ -123,6 +123,9 @@ class Tally:
         self._reports_success = env.family.reports_success
         self._ended = torch.zeros(env.num_envs, dtype=torch.int64, device=device)
         self._told = 0
+        self._rewards: list[Tensor] | None = None
+        if episodes == env.family.trial_episodes == 1:
+            self._rewards = []
 
     def add(self, transition: Transition) -> None:
         """One step of every row."""
@@ -130,6 +133,8 @@ class Tally:
         ones = torch.ones_like(column, dtype=torch.int32)
         self._returns.scatter_add_(1, column, transition.reward[:, None])
         self._lengths.scatter_add_(1, column, ones)
+        if self._rewards is not None:
+            self._rewards.append(transition.reward)
         if self._reports_success:
             success = transition.info["success"][:, None].to(torch.int32)
             self._successes.scatter_add_(1, column, success)
@@ -156,8 +161,16 @@ class Tally:
             "returns": self._returns[:, kept].cpu().numpy().copy(),
             "lengths": self._lengths[:, kept].cpu().numpy().copy(),
             "success": success,
+            "rewards": self._step_rewards(),
             "cut": whole == 0,
         }
+
+    def _step_rewards(self) -> np.ndarray | None:
+        """Of each row's only episode, [rows, steps], if all are equally long."""
+        shortest, longest = self._lengths[:, 0].aminmax()
+        if not self._rewards or shortest != longest:
+            return None
+        return torch.stack(self._rewards[: int(longest)], dim=1).cpu().numpy()
 
 
 def check_held_out(split: str, allow_training_tasks: bool = False) -> None:

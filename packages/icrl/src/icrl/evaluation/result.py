@@ -22,7 +22,13 @@ from icrl.versions import stack_versions
 
 FORMAT, VERSION = "icrl.evaluation", 1
 MANIFEST = "evaluation.json"
-ARRAYS = {"returns": np.float32, "lengths": np.int32, "success": np.bool_}
+ARRAYS = {
+    "returns": np.float32,
+    "lengths": np.int32,
+    "success": np.bool_,
+    "rewards": np.float32,
+}
+OPTIONAL = {"success", "rewards"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,6 +51,10 @@ class Evaluation:
     """[trials, episodes]: steps."""
     success: NDArray[np.bool_] | None = None
     """[trials, episodes]: whether the episode reached it; None where it was not reported."""
+    rewards: NDArray[np.float32] | None = None
+    """[trials, steps]: what each step earned, where a trial of the family is one episode and all
+    were equally long; else None.
+    """
     reports_success: bool = False
     """Whether the family reports success; then nothing else counts as solved."""
     optimal_return: NDArray[np.float32] | None = None
@@ -154,6 +164,7 @@ class Evaluation:
             "tasks": len(self.tasks),
             "trials": self.num_trials,
             "episodes": self.episodes,
+            "steps": None if self.rewards is None else self.rewards.shape[1],
             "episodes_asked": self.episodes_asked,
             "cut": self.cut,
             "seed": self.seed,
@@ -213,10 +224,15 @@ class Evaluation:
                     "truncated. Evaluate again."
                 )
         listed = data["checksums"]
+        columns = {"rewards": data.get("steps")}
         arrays: dict[str, Any] = {
-            name: _array(directory / f"{name}.npy", dtype, (data["trials"], data["episodes"]))
+            name: _array(
+                directory / f"{name}.npy",
+                dtype,
+                (data["trials"], columns.get(name, data["episodes"])),
+            )
             for name, dtype in ARRAYS.items()
-            if f"{name}.npy" in listed or name != "success"
+            if f"{name}.npy" in listed or name not in OPTIONAL
         }
         recorded = directory / "trials.safetensors"
         return cls(

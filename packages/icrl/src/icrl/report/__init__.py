@@ -6,7 +6,7 @@ from pathlib import Path
 from icrl.errors import OutputError
 from icrl.evaluation import SOURCE, Evaluation
 from icrl.files import write_json, write_text
-from icrl.report.curve import draw_curve
+from icrl.report.curve import BY_EPISODE, draw_curve
 from icrl.report.episodes import draw_episodes
 from icrl.report.page import (
     Picture,
@@ -18,6 +18,7 @@ from icrl.report.page import (
     title,
 )
 from icrl.report.runs import AgentRuns, group
+from icrl.report.steps import by_step
 from icrl.report.style import colours
 from icrl.report.summary import Summary, cells, columns, summarise
 from icrl.report.tasks import draw_tasks
@@ -60,9 +61,15 @@ def write_report(results: Sequence[Path], out: Path) -> list[Summary]:
         },
     )
     colour = colours(runs)
-    pictures = [Picture("Learning in context", out / "curve.png", curve_caption(shown))]
+    drawn, axis = by_step(shown) or (shown, BY_EPISODE)
+    pictures = [Picture("Learning in context", out / "curve.png", curve_caption(drawn, axis))]
     draw_curve(
-        shown, colour, pictures[0].path, heading=title(main), subheading=curve_subheading(main)
+        drawn,
+        colour,
+        pictures[0].path,
+        heading=title(main),
+        subheading=curve_subheading(main),
+        axis=axis,
     )
     film, heading = out / "episodes.png", f"{title(main)}: a trial a row, the weights frozen"
     played = next((e for e in main.evaluations if draw_episodes(e, film, heading=heading)), None)

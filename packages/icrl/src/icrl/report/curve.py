@@ -1,6 +1,7 @@
 """The learning-in-context curve: return by episode, with source, chance and optimum."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,21 @@ LETTER_INCHES = 0.095
 """How wide a letter of a label is, about."""
 
 
+@dataclass(frozen=True)
+class Axis:
+    """What a curve goes along."""
+
+    along: str
+    """The words under it."""
+    value: str
+    """The words beside it."""
+    each: int = 1
+    """How far one value is from the next."""
+
+
+BY_EPISODE = Axis("episode in context", "return of the episode")
+
+
 def draw_curve(
     runs: Sequence[AgentRuns],
     colours: Mapping[str, str],
@@ -35,6 +51,7 @@ def draw_curve(
     *,
     heading: str,
     subheading: str,
+    axis: Axis = BY_EPISODE,
 ) -> None:
     """Draw the curve of every agent; chance and optimum as level lines."""
     drawn = [one for one in runs if one.name not in (RANDOM, OPTIMUM)] or runs[:1]
@@ -47,18 +64,18 @@ def draw_curve(
             labels.append((level, f"{name}  {level:.2f}", REFERENCE_COLOURS[name]))
         for one in reversed(drawn):
             colour = colours[one.label]
-            labels.append((_curve(axes, one, colour), one.label, colour))
-        _frame(axes, max(one.episodes for one in runs))
+            labels.append((_curve(axes, one, colour, axis.each), one.label, colour))
+        _frame(axes, axis, max(one.episodes for one in runs))
         right = 0.3 + LETTER_INCHES * max(len(name) for _, name, _ in labels)
         margins(figure, left=0.75, right=right, bottom=0.55, top=HEAD + 0.1)
         _label_ends(axes, labels)
         save(figure, path)
 
 
-def _curve(axes: "Axes", one: AgentRuns, colour: str) -> float:
+def _curve(axes: "Axes", one: AgentRuns, colour: str, each: int) -> float:
     """Draw an agent's curve with its band; where it ends, on average over its last tenth."""
     found = one.estimate(one.returns())
-    episodes = np.arange(1, one.episodes + 1)
+    episodes = each * np.arange(1, one.episodes + 1)
     if one.episodes > 1:
         axes.fill_between(episodes, found.low, found.high, color=colour, alpha=0.16, linewidth=0)
     else:
@@ -93,13 +110,13 @@ def _level(axes: "Axes", level: float, colour: str, *, dashed: bool) -> None:
     axes.axhline(level, color=colour, linewidth=1.4, linestyle=style, zorder=1.5)
 
 
-def _frame(axes: "Axes", episodes: int) -> None:
+def _frame(axes: "Axes", axis: Axis, count: int) -> None:
     light_grid(axes)
-    axes.set_xlim(1 if episodes > 1 else 0.5, max(episodes, 1.5))
+    axes.set_xlim(axis.each if count > 1 else 0.5, axis.each * max(count, 1.5))
     axes.margins(y=0.06)
-    axes.set_xticks(episode_ticks(episodes))
-    axes.set_xlabel("episode in context", labelpad=6)
-    axes.set_ylabel("return of the episode", labelpad=8)
+    axes.set_xticks(episode_ticks(axis.each * count))
+    axes.set_xlabel(axis.along, labelpad=6)
+    axes.set_ylabel(axis.value, labelpad=8)
 
 
 def _label_ends(axes: "Axes", labels: Sequence[tuple[float, str, str]]) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_TRIALS = 3
-LEFT, GAP, TITLE, FOOT, WIDEST = 0.35, 0.06, 0.22, 0.27, 2.2
+LEFT, GAP, TITLE, FOOT, TALLEST = 0.35, 0.06, 0.22, 0.27, 2.2
 """Inches: before the first picture, between pictures, above the first row, below each row, and the
-width of a picture at most.
+height of a picture at most.
 """
 
 
@@ -36,8 +36,9 @@ def draw_episodes(evaluation: Evaluation, path: Path, *, heading: str) -> int:
     recorded = [[one for one in evaluation.recorded if one.trial == trial] for trial in trials]
     frames = [[_frame(family, evaluation, one) for one in row] for row in recorded]
     columns = max(len(row) for row in recorded)
-    width = min(WIDEST, (WIDTH - LEFT) / columns - GAP)
-    height = width * max(frame.shape[0] / frame.shape[1] for row in frames for frame in row)
+    slant = max(frame.shape[0] / frame.shape[1] for row in frames for frame in row)
+    width = min(TALLEST / slant, (WIDTH - LEFT) / columns - GAP)
+    height = width * slant
     with styled():
         figure = new_figure(HEAD + TITLE + (height + FOOT) * len(trials), heading)
         for row, trial in enumerate(trials):

@@ -10,7 +10,7 @@ from string import Template
 from typing import Any
 
 from icrl.evaluation import OPTIMUM, RANDOM, SOURCE, Evaluation
-from icrl.report.curve import levels
+from icrl.report.curve import BY_EPISODE, Axis, levels
 from icrl.report.runs import REFERENCES, AgentRuns
 from icrl.report.summary import Summary, number, p_text
 from icrl.report.tasks import UNSOLVED
@@ -60,12 +60,17 @@ def title(main: AgentRuns) -> str:
     return f"{main.label} on {main.evaluations[0].tasks.family}"
 
 
-def curve_caption(runs: Sequence[AgentRuns]) -> str:
+def curve_caption(runs: Sequence[AgentRuns], axis: Axis) -> str:
     """What the curve shows, and what its bands are."""
     main = runs[0]
+    what = (
+        "Return of each episode, in the environment's own units, as its place in the trial."
+        if axis is BY_EPISODE
+        else "Mean reward of the steps, in the environment's own units, from the first to the last "
+        "of a trial, which is one episode."
+    )
     parts = [
-        "Return of each episode, in the environment's own units, as its place in the trial. Every "
-        "trial opens with an empty context and keeps it; weights are frozen.",
+        f"{what} Every trial opens with an empty context and keeps it; weights are frozen.",
         f"Lines: means over {_counts(main)}. Bands: 95 % bootstrap percentile intervals "
         f"{INTERVALS[main.unit]}.",
     ]

@@ -81,6 +81,15 @@ class AgentRuns:
         """Mean returns of each task's trials, [seeds, tasks, episodes]."""
         return np.stack([e.by_task(e.returns)[:, : self.episodes] for e in self.evaluations])
 
+    def rewards(self) -> Floats | None:
+        """Mean rewards of each task's trials at each step, [seeds, tasks, steps]; None unless all
+        trials are single episodes of one length.
+        """
+        found = [e.by_task(e.rewards) for e in self.evaluations if e.rewards is not None]
+        if len(found) < self.num_seeds or len({each.shape for each in found}) > 1:
+            return None
+        return np.stack(found)
+
     def optimal(self) -> Floats | None:
         """Each task's optimum, [seeds, tasks]."""
         return _stacked([e.optimal_return for e in self.evaluations])
