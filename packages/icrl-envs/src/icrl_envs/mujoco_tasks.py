@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from icrl.errors import ConfigError, TaskError
+from icrl.errors import TaskError
 from icrl.families import Episode, Rendered
 from icrl.spaces import stack
 from icrl.tasks import Tasks
 from icrl.wrapped import WrappedFamily
 from icrl.wrapped.ids import find_spec, make
+from icrl_envs.counts import check_counts
 from icrl_envs.extras import require
 from icrl_envs.streams import task_stream
 
@@ -52,18 +53,12 @@ class MujocoTasks(WrappedFamily, Rendered):
             ConfigError: for numbers out of range.
             MissingPackageError: without MuJoCo.
         """
-        for name, number, least in (
-            ("horizon", horizon, 1),
-            ("num_train_tasks", num_train_tasks, 1),
-            ("num_test_tasks", num_test_tasks, 1),
-            ("split_seed", split_seed, 0),
-            ("trial_episodes", trial_episodes, 1),
-        ):
-            if number is not None and number < least:
-                raise ConfigError(f"{name}={number}: expected {least} or more.")
+        self.num_tasks = {"train": num_train_tasks, "test": num_test_tasks}
+        sizes = {f"num_{split}_tasks": n for split, n in self.num_tasks.items() if n is not None}
+        check_counts(1, horizon=horizon, trial_episodes=trial_episodes, **sizes)
+        check_counts(0, split_seed=split_seed)
         require("mujoco", extra="mujoco", what=self.simulator)
         self.trial_episodes = trial_episodes
-        self.num_tasks = {"train": num_train_tasks, "test": num_test_tasks}
         self._split_seed = split_seed
         self._spec = find_spec(self.simulator)
         self._horizon = horizon

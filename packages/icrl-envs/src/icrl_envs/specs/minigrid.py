@@ -28,7 +28,7 @@ def minigrid() -> list[FamilySpec]:
     return [
         FamilySpec(
             id=f"icrl/MiniGrid-{level}-v0",
-            entry_point="icrl_envs.minigrid_layouts:MiniGrid",
+            entry_point="icrl_envs.minigrid_levels:MiniGrid",
             arguments={"env": f"MiniGrid-{level}-v0"},
             summary=summary,
             paper="arXiv:2306.13831",
