@@ -63,3 +63,10 @@ def test_an_empty_or_too_large_split_is_refused(train, held_out, message):
 def test_a_negative_split_seed_is_refused():
     with pytest.raises(ConfigError, match="split_seed=-1"):
         Partition(9, num_train_tasks=None, num_test_tasks=None, split_seed=-1)
+
+
+@pytest.mark.parametrize("name", ["num_train_tasks", "num_test_tasks", "split_seed"])
+def test_what_is_no_whole_number_is_refused(name):
+    counts = {"num_train_tasks": 3, "num_test_tasks": 3, "split_seed": 0} | {name: 2.5}
+    with pytest.raises(ConfigError, match=f"{name}=2.5: expected a whole number"):
+        Partition(9, **counts)

@@ -28,18 +28,22 @@ class Partition:
         others.
 
         Raises:
-            ConfigError: if a split would be empty, or both together need more tasks than there are.
+            ConfigError: if a split would be empty, if both together need more tasks than there are,
+            and for what is no whole number.
         """
         held_out = round(total / 5) if num_test_tasks is None else num_test_tasks
         train = total - held_out if num_train_tasks is None else num_train_tasks
+        for name, count in (("num_train_tasks", train), ("num_test_tasks", held_out)):
+            if not isinstance(count, int):
+                raise ConfigError(f"{name}={count!r}: expected a whole number.")
         if train < 1 or held_out < 1 or train + held_out > total:
             asked = "all others" if num_train_tasks is None else num_train_tasks
             raise ConfigError(
                 f"{total} tasks cannot be divided into num_train_tasks={asked} and "
                 f"num_test_tasks={held_out}: each needs at least 1, both together at most {total}."
             )
-        if split_seed < 0:
-            raise ConfigError(f"split_seed={split_seed}: expected 0 or more.")
+        if not isinstance(split_seed, int) or split_seed < 0:
+            raise ConfigError(f"split_seed={split_seed}: expected a whole number, 0 or more.")
         order = torch.randperm(total, generator=torch.Generator().manual_seed(split_seed))
         self._members: Mapping[str, Tensor] = {
             "train": order[held_out : held_out + train],
