@@ -169,10 +169,13 @@ def test_a_goal_out_of_reach_earns_nothing():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": 1}, "size=1: expected a number above 1"),
+        ({"size": 1}, "size=1: expected a whole number above 1"),
+        ({"size": 4.5}, "size=4.5: expected a whole number above 1"),
+        ({"size": "9"}, "size='9': expected a whole number above 1"),
         ({"size": (3, 0)}, r"size=\(3, 0\)"),
         ({"size": (3, 3, 3)}, r"size=\(3, 3, 3\)"),
-        ({"horizon": 0}, "horizon=0: expected 1 or more"),
+        ({"horizon": 0}, "horizon=0: expected a whole number, 1 or more"),
+        ({"horizon": 2.5}, "horizon=2.5: expected a whole number"),
         ({"trial_episodes": 0}, "trial_episodes=0"),
         ({"start": "center"}, "start='center': expected one of centre, corner, random"),
         ({"observation": "pixels"}, "observation='pixels': expected one of position, cell"),

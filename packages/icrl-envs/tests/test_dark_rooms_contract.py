@@ -60,3 +60,22 @@ class TestDarkKeyToDoorShort(RoomContract):
 
 class TestDarkKeyToDoorCorner(RoomContract):
     id = "icrl/DarkKeyToDoor10x10Corner-v0"
+
+
+class TestDarkRoomPermuted(RoomContract):
+    id = "icrl/DarkRoomPermuted-v0"
+
+
+class TestDarkRoomPermutedOfCells(RoomContract):
+    id = "icrl/DarkRoomPermuted-v0"
+    arguments = {"observation": "cell"}  # noqa: RUF012
+
+
+class TestDarkRoomMacro(RoomContract):
+    id = "icrl/DarkRoomMacro-v0"
+    arguments = {"macro_length": 2, "num_actions": 7}  # noqa: RUF012
+
+
+class TestDarkRoomMacroOfPositions(RoomContract):
+    id = "icrl/DarkRoomMacro-v0"
+    arguments = {"observation": "position", "num_actions": 11}  # noqa: RUF012

@@ -81,9 +81,12 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
         self._pays_every_step = pays_every_step and not terminates
         self._start, self._view = start, observation
         self.observation_space = self.room.observation_space(observation)
-        self.learner_observation_space = spaces.MultiDiscrete(
-            [*np.atleast_1d(getattr(self.observation_space, "nvec", self.room.num_cells)), 2]
+        seen = (
+            [self.room.rows, self.room.columns]
+            if observation == "position"
+            else [self.room.num_cells]
         )
+        self.learner_observation_space = spaces.MultiDiscrete([*seen, 2])
         place = self.room.position_space()
         self.task_space = spaces.Dict({"key": place, "door": place})
         total = self.room.num_cells**2
@@ -108,14 +111,11 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
         open.
         """
         key, door = self.room.cell(task["key"]), self.room.cell(task["door"])
-        if self._start == "random-off-key":
-            others = self.room.num_cells - 1
-            cell = torch.randint(
-                others, key.shape, generator=generator, device=key.device, dtype=key.dtype
-            )
-            cell = cell + (cell >= key)
-        else:
-            cell = self.room.starts(self._start, key, generator)
+        cell = (
+            self.room.starts_off(key, generator)
+            if self._start == "random-off-key"
+            else self.room.starts(self._start, key, generator)
+        )
         no = torch.zeros_like(key, dtype=torch.bool)
         return {"cell": cell, "key": key, "door": door, "has_key": no, "opened": no}
 
@@ -202,10 +202,9 @@ class DarkKeyToDoor(NativeFamily, Solved, LearnerView):
 
     def _start_chances(self, key: Tensor) -> Tensor:
         """How likely an episode opens in each cell, [tasks, cells] float64."""
-        if self._start != "random-off-key":
-            return self.room.start_chances(self._start).expand(len(key), -1)
-        even = torch.full((len(key), self.room.num_cells), 1 / (self.room.num_cells - 1)).double()
-        return even.scatter(1, key.long()[:, None], 0.0)
+        if self._start == "random-off-key":
+            return self.room.start_chances_off(key)
+        return self.room.start_chances(self._start).expand(len(key), -1)
 
     def _with_key(self, state: State) -> Tensor:
         seen = self.room.observation(state["cell"], self._view).view(len(state["cell"]), -1)

@@ -47,6 +47,26 @@ class KeyAndDoorWalker(Policy[Tensor]):
         return towards(position, torch.where(holds[:, None], door, key)), holds
 
 
+class PermutedWalker(Policy[None]):
+    """Walks a shortest path to a goal that all rows share, by each row's own actions."""
+
+    def __init__(self, room: Room, view: View, goal: Tensor, moves: Tensor) -> None:
+        """`goal`: [2]; `moves`: the move that each action makes, a permutation, [tasks, 5]."""
+        self._room, self._view, self._goal = room, view, goal
+        self._actions = moves.argsort(1)
+
+    def initial_context(self, num_envs: int) -> None:
+        """It remembers nothing."""
+
+    def act(
+        self, timestep: TimeStep, context: None, generator: torch.Generator
+    ) -> tuple[Tensor, None]:
+        """The action that makes the move towards the goal."""
+        position = self._room.positions_of(timestep.observation, self._view)
+        move = towards(position, self._goal.to(position.device))
+        return self._actions.to(position.device).gather(1, move[:, None])[:, 0], None
+
+
 def towards(position: Tensor, goal: Tensor) -> Tensor:
     """The move along a shortest path from positions [envs, 2] to goals [envs, 2], [envs] int64."""
     down, right = (goal - position).unbind(-1)

@@ -2,6 +2,7 @@
 look-up.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,12 +37,13 @@ class Room:
         """A square room, or rows and columns.
 
         Raises:
-            ConfigError: for fewer than two cells.
+            ConfigError: for fewer than two cells, and for what is neither.
         """
-        sides = (size, size) if isinstance(size, int) else size
-        if len(sides) != 2 or min(sides) < 1 or sides[0] * sides[1] < 2:
+        sides = tuple(size) if isinstance(size, Sequence) else (size, size)
+        whole = all(isinstance(side, int) and side > 0 for side in sides)
+        if len(sides) != 2 or not whole or sides[0] * sides[1] < 2:
             raise ConfigError(
-                f"size={size!r}: expected a number above 1, or a pair (rows, columns)."
+                f"size={size!r}: expected a whole number above 1, or a pair (rows, columns)."
             )
         self.rows, self.columns = sides
         self.num_cells = self.rows * self.columns
@@ -110,12 +112,25 @@ class Room:
         cell = 0 if start == "corner" else self.rows // 2 * self.columns + self.columns // 2
         return torch.full(rows.shape[:1], cell, device=rows.device, dtype=torch.int32)
 
+    def starts_off(self, avoided: Tensor, generator: torch.Generator) -> Tensor:
+        """Any cells but the avoided ones [envs], [envs] int32."""
+        others = self.num_cells - 1
+        cell = torch.randint(
+            others, avoided.shape, generator=generator, device=avoided.device, dtype=torch.int32
+        )
+        return cell + (cell >= avoided)
+
     def start_chances(self, start: Start) -> Tensor:
         """How likely an episode opens in each cell, [cells] float64."""
         if start == "random":
             return torch.full((self.num_cells,), 1 / self.num_cells, dtype=torch.float64)
         cell = self.starts(start, torch.zeros(1), torch.Generator())
         return torch.zeros(self.num_cells, dtype=torch.float64).index_fill(0, cell.long(), 1.0)
+
+    def start_chances_off(self, avoided: Tensor) -> Tensor:
+        """The same of `starts_off`, for each avoided cell [tasks], [tasks, cells] float64."""
+        even = torch.full((len(avoided), self.num_cells), 1 / (self.num_cells - 1)).double()
+        return even.scatter(1, avoided.long()[:, None], 0.0)
 
     def _on(self, device: torch.device) -> _Tables:
         if device not in self._tables:

@@ -3,6 +3,7 @@
 from typing import get_args
 
 from icrl.errors import ConfigError
+from icrl_envs.counts import check_counts
 from icrl_envs.rooms import Start, View
 
 
@@ -14,9 +15,7 @@ def check_rules(
     Raises:
         ConfigError: with what is expected.
     """
-    for name, number in (("horizon", horizon), ("trial_episodes", trial_episodes)):
-        if number < 1:
-            raise ConfigError(f"{name}={number}: expected 1 or more.")
+    check_counts(1, horizon=horizon, trial_episodes=trial_episodes)
     for name, word, words in (
         ("start", start, (*get_args(Start), *more_starts)),
         ("observation", observation, get_args(View)),

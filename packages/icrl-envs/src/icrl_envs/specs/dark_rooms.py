@@ -3,6 +3,7 @@
 from icrl.plugins.specs import FamilySpec
 
 _AD = "arXiv:2210.14215"
+_DICP = "Son et al. 2025, Distilling RL Algorithms for In-Context Model-Based Planning (DICP)"
 _TARASOV = "Tarasov et al. 2025, Yes, Q-learning helps offline in-context RL"
 
 
@@ -29,7 +30,7 @@ def _spec(
 
 
 def dark_rooms() -> list[FamilySpec]:
-    """Dark Room and Dark Key-to-Door."""
+    """Dark Room and Dark Key-to-Door, also with actions whose meaning is hidden."""
     return [
         _dark_room(
             "icrl/DarkRoom-v0",
@@ -77,7 +78,7 @@ def dark_rooms() -> list[FamilySpec]:
         _dark_room(
             "icrl/DarkRoom15x15-v0",
             "Dark Room of 15x15, 50 steps from the centre: Darkroom-Large of DICP and LHF.",
-            "Son et al. 2025, Distilling RL Algorithms for In-Context Model-Based Planning (DICP)",
+            _DICP,
             size=15,
             horizon=50,
             num_test_tasks=22,
@@ -132,5 +133,19 @@ def dark_rooms() -> list[FamilySpec]:
             num_train_tasks=80,
             num_test_tasks=20,
             trial_episodes=40,
+        ),
+        _spec(
+            "icrl/DarkRoomPermuted-v0",
+            "icrl_envs.dark_room_permuted:DarkRoomPermuted",
+            "Dark Room of 9x9 with a known goal and permuted actions. 50 steps from the corner.",
+            _DICP,
+            {},
+        ),
+        _spec(
+            "icrl/DarkRoomMacro-v0",
+            "icrl_envs.dark_room_macro:DarkRoomMacro",
+            "Dark Room of 9x9 with 50 actions of three moves; it ends on the goal. 20 steps.",
+            "arXiv:2312.13327",
+            {},
         ),
     ]
