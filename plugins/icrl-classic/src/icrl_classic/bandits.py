@@ -8,7 +8,8 @@ from torch import Tensor
 
 from icrl.policy import Policy
 from icrl.timestep import TimeStep
-from icrl_classic.beliefs import Belief
+from icrl_classic.beliefs import belief_of
+from icrl_classic.config import BanditConfig
 from icrl_classic.finite import FiniteSpace
 
 
@@ -26,9 +27,10 @@ class Seen(NamedTuple):
 class BanditPolicy(Policy[Seen]):
     """Decides from how often each arm was pulled and what it paid, over the whole trial."""
 
-    def __init__(self, arms: FiniteSpace, belief: Belief, device: torch.device) -> None:
+    def __init__(self, arms: FiniteSpace, config: BanditConfig, device: torch.device) -> None:
         self.arms = arms
-        self.belief = belief
+        self.config = config
+        self.belief = belief_of(config)
         self.device = device
 
     @abstractmethod

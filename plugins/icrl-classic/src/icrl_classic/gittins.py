@@ -12,8 +12,7 @@ from torch import Tensor
 
 from icrl_classic.agent import ClassicAgent
 from icrl_classic.bandits import BanditPolicy, Seen, best
-from icrl_classic.beliefs import BetaBelief
-from icrl_classic.config import HORIZON_WITHOUT_LIMIT, GittinsConfig
+from icrl_classic.config import HORIZON_WITHOUT_LIMIT, BanditConfig, GittinsConfig
 from icrl_classic.finite import FiniteSpace
 
 SURE_REWARDS = 256
@@ -28,8 +27,8 @@ class GittinsPolicy(BanditPolicy):
     def __init__(
         self, arms: FiniteSpace, config: GittinsConfig, num_pulls: int, device: torch.device
     ) -> None:
-        super().__init__(arms, BetaBelief(config.successes, config.failures), device)
-        self.config = config
+        prior = BanditConfig(successes=config.successes, failures=config.failures, ties=config.ties)
+        super().__init__(arms, prior, device)
         discount = config.discount
         assert discount is not None, "adapted settings have a discount"
         table = gittins_indices(num_pulls, discount, config.successes, config.failures)
@@ -67,11 +66,11 @@ def gittins_indices(num_pulls: int, discount: float, successes: int, failures: i
 
     with p = s / (s + f), computed backwards from an arm so often pulled that it is worth its mean;
     the index is the r at which both sides of the maximum are equal. Entries with more successes
-    than pulls are NaN.
+    than pulls are 0.
     """
     last = num_pulls + min(num_pulls, int(4 / (1 - discount))) + 50
     sure = torch.linspace(0, 1, SURE_REWARDS, dtype=torch.float64)
-    table = torch.full((num_pulls + 1, num_pulls + 1), torch.nan, dtype=torch.float64)
+    table = torch.zeros(num_pulls + 1, num_pulls + 1, dtype=torch.float64)
     worth = sure.maximum(_means(last, successes, failures))
     for pulls in range(last - 1, -1, -1):
         mean = _means(pulls, successes, failures)

@@ -5,38 +5,25 @@ from torch import Tensor
 
 from icrl_classic.agent import ClassicAgent
 from icrl_classic.bandits import BanditPolicy, Seen, best, sometimes_any
-from icrl_classic.beliefs import belief_of
-from icrl_classic.config import EpsilonGreedyConfig, GreedyConfig
+from icrl_classic.config import EpsilonGreedyConfig, GreedyConfig, PlanningConfig
 from icrl_classic.finite import FiniteSpace
 from icrl_classic.mean_planner import MeanPlanner
-from icrl_classic.tabular import has_several_states, mdp_to_plan
+from icrl_classic.tabular import mdp_to_plan
 
 
 class GreedyPolicy(BanditPolicy):
-    """Pulls the arm of the highest posterior mean."""
-
-    def __init__(self, arms: FiniteSpace, config: GreedyConfig, device: torch.device) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
-
-    def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
-        """The arm that looks best."""
-        return best(self.belief.mean(seen.pulls, seen.paid), self.config.ties, generator)
-
-
-class EpsilonGreedyPolicy(BanditPolicy):
-    """Pulls the arm of the highest posterior mean, and with a small probability any."""
+    """Pulls the arm of the highest posterior mean, and with probability `epsilon` any."""
 
     def __init__(
-        self, arms: FiniteSpace, config: EpsilonGreedyConfig, device: torch.device
+        self, arms: FiniteSpace, config: PlanningConfig, device: torch.device, *, epsilon: float
     ) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
+        super().__init__(arms, config, device)
+        self.epsilon = epsilon
 
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm that looks best, or any."""
         greedy = best(self.belief.mean(seen.pulls, seen.paid), self.config.ties, generator)
-        return sometimes_any(greedy, self.config.epsilon, self.arms.size, generator)
+        return sometimes_any(greedy, self.epsilon, self.arms.size, generator)
 
 
 class GreedyAgent(ClassicAgent):
@@ -47,9 +34,7 @@ class GreedyAgent(ClassicAgent):
 
     def new_policy(self) -> GreedyPolicy | MeanPlanner:
         """Serves bandits, and plans where there are several states."""
-        if has_several_states(self):
-            return MeanPlanner(mdp_to_plan(self, self.config), self.config, self.device)
-        return GreedyPolicy(self.bandit_arms(), self.config, self.device)
+        return greedy_policy(self, self.config, epsilon=0.0)
 
 
 class EpsilonGreedyAgent(ClassicAgent):
@@ -58,13 +43,19 @@ class EpsilonGreedyAgent(ClassicAgent):
     config_class = EpsilonGreedyConfig
     config: EpsilonGreedyConfig
 
-    def new_policy(self) -> EpsilonGreedyPolicy | MeanPlanner:
+    def new_policy(self) -> GreedyPolicy | MeanPlanner:
         """Serves bandits, and plans where there are several states."""
-        if has_several_states(self):
-            return MeanPlanner(
-                mdp_to_plan(self, self.config),
-                self.config,
-                self.device,
-                epsilon=self.config.epsilon,
-            )
-        return EpsilonGreedyPolicy(self.bandit_arms(), self.config, self.device)
+        return greedy_policy(self, self.config, epsilon=self.config.epsilon)
+
+
+def greedy_policy(
+    agent: ClassicAgent, config: PlanningConfig, *, epsilon: float
+) -> GreedyPolicy | MeanPlanner:
+    """What looks best, in one state by counting and in several by planning.
+
+    Raises:
+        SpaceError, ConfigError: if the agent's family cannot be served.
+    """
+    if agent.finite_states().size == 1:
+        return GreedyPolicy(agent.finite_actions(), config, agent.device, epsilon=epsilon)
+    return MeanPlanner(mdp_to_plan(agent, config), config, agent.device, epsilon=epsilon)

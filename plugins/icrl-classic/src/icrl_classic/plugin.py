@@ -3,7 +3,7 @@
 from icrl.plugins.markers import hookimpl
 from icrl.plugins.specs import AgentSpec
 
-BANDIT_PRESETS = "icrl_classic:presets/bandits.toml"
+PRIORS = "icrl_classic:presets/priors.toml"
 
 
 @hookimpl
@@ -20,14 +20,14 @@ def _bandit_agents() -> list[AgentSpec]:
             "greedy:GreedyAgent",
             "config:GreedyConfig",
             summary="Takes what looks best so far.",
-            presets=BANDIT_PRESETS,
+            presets=PRIORS,
         ),
         _spec(
             "epsilon-greedy",
             "greedy:EpsilonGreedyAgent",
             "config:EpsilonGreedyConfig",
             summary="Takes what looks best so far, and now and then anything.",
-            presets=BANDIT_PRESETS,
+            presets=PRIORS,
         ),
         _spec(
             "ucb1",
@@ -35,7 +35,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:UCB1Config",
             summary="Pulls the arm of the highest upper confidence bound.",
             paper="doi:10.1023/A:1013689704352",
-            presets=BANDIT_PRESETS,
+            presets=PRIORS,
         ),
         _spec(
             "thompson",
@@ -43,7 +43,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:ThompsonConfig",
             summary="Pulls each arm as often as it believes it to be the best.",
             paper="doi:10.1093/biomet/25.3-4.285",
-            presets=BANDIT_PRESETS,
+            presets=PRIORS,
         ),
         _spec(
             "optimistic-thompson",
@@ -51,7 +51,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:OptimisticThompsonConfig",
             summary="Thompson sampling in which no sample falls below the mean.",
             paper="May et al. 2012, JMLR 13",
-            presets=BANDIT_PRESETS,
+            presets=PRIORS,
         ),
         _spec(
             "gittins",
@@ -79,6 +79,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:PSRLConfig",
             summary="Plans each episode in an MDP drawn from the posterior.",
             paper="arXiv:1306.0940",
+            presets=PRIORS,
         ),
         _spec(
             "opsrl",
@@ -86,6 +87,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:OPSRLConfig",
             summary="Plans each episode in the best of several MDPs drawn from the posterior.",
             paper="arXiv:1306.0940",
+            presets=PRIORS,
         ),
         _spec(
             "ucrl2",
@@ -100,6 +102,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:BEBConfig",
             summary="Plans in the mean MDP, with a bonus for what was seldom tried.",
             paper="doi:10.1145/1553374.1553441",
+            presets=PRIORS,
         ),
         _spec(
             "q-learning",

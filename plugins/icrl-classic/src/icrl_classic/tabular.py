@@ -13,7 +13,7 @@ from icrl_classic.agent import ClassicAgent
 from icrl_classic.bandits import best, sometimes_any
 from icrl_classic.beliefs import belief_of
 from icrl_classic.config import PlanningConfig
-from icrl_classic.finite import FiniteSpace, is_finite
+from icrl_classic.finite import FiniteSpace
 from icrl_classic.gamma import gamma
 
 MOST_STATES = 512
@@ -174,12 +174,6 @@ def transition_sample(led: Tensor, generator: torch.Generator, *, least: float =
         return weights.div_(total)
     # The variates of very small counts can all be rounded to zero.
     return torch.where(total > 0, weights / total, transition_mean(led))
-
-
-def has_several_states(agent: ClassicAgent) -> bool:
-    """Whether the family is more than a bandit, and its states can be numbered."""
-    space = agent.interface.observation_space
-    return is_finite(space) and agent.finite_states().size > 1
 
 
 def mdp_to_plan(agent: ClassicAgent, config: PlanningConfig) -> TabularMDP:

@@ -10,17 +10,11 @@ from torch import Tensor
 
 from icrl_classic.agent import ClassicAgent
 from icrl_classic.bandits import BanditPolicy, Seen, best
-from icrl_classic.beliefs import belief_of
 from icrl_classic.config import OptimisticThompsonConfig, ThompsonConfig
-from icrl_classic.finite import FiniteSpace
 
 
 class ThompsonPolicy(BanditPolicy):
     """Pulls each arm as often as it believes it to be the best."""
-
-    def __init__(self, arms: FiniteSpace, config: ThompsonConfig, device: torch.device) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
 
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm that is best in one draw."""
@@ -30,12 +24,6 @@ class ThompsonPolicy(BanditPolicy):
 
 class OptimisticThompsonPolicy(BanditPolicy):
     """Thompson sampling that explores upwards only: an arm never counts for less than its mean."""
-
-    def __init__(
-        self, arms: FiniteSpace, config: OptimisticThompsonConfig, device: torch.device
-    ) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
 
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm that is best by its draw or its mean, whichever is more."""
@@ -50,11 +38,7 @@ class LikeliestDrawPolicy(BanditPolicy):
     One draw is Thompson sampling; the more there are, the closer it comes to the posterior's mode.
     """
 
-    def __init__(
-        self, arms: FiniteSpace, config: OptimisticThompsonConfig, device: torch.device
-    ) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
+    config: OptimisticThompsonConfig
 
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm that is best in the likeliest draw."""

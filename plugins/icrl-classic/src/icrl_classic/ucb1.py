@@ -10,17 +10,13 @@ from torch import Tensor
 
 from icrl_classic.agent import ClassicAgent
 from icrl_classic.bandits import BanditPolicy, Seen, best
-from icrl_classic.beliefs import belief_of
 from icrl_classic.config import UCB1Config
-from icrl_classic.finite import FiniteSpace
 
 
 class UCB1Policy(BanditPolicy):
     """Pulls the arm of the highest upper confidence bound."""
 
-    def __init__(self, arms: FiniteSpace, config: UCB1Config, device: torch.device) -> None:
-        super().__init__(arms, belief_of(config), device)
-        self.config = config
+    config: UCB1Config
 
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm of the highest bound."""
