@@ -22,7 +22,14 @@ READINGS = {
         ),
         Reading(name="exact index, RL²'s own discount", agent="gittins", fixed={"discount": 0.99}),
     ),
-    "TS": (Reading(name="Beta posterior", agent="thompson"),),
+    "TS": (
+        Reading(name="a uniform prior", agent="thompson"),
+        Reading(
+            name="besides, one success and one failure to begin with, as UCB1 has them",
+            agent="thompson",
+            fixed={"successes": 2.0, "failures": 2.0},
+        ),
+    ),
     "OTS": (
         Reading(
             name="the likeliest of 20 draws",

@@ -12,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
 
@@ -24,44 +24,41 @@ from rl2_cells import Amounts, Table, measured_cells
 NAME = "rl2_tables"
 TABLES = {table.name: table for table in (rl2_bandits.TABLE, rl2_mdps.TABLE)}
 GATE = 0.85
+PACKAGES = ("icrl-envs", "icrl-classic")
 
 
 def main() -> None:
-    """Measure the tables that were asked for, print all that are known, write the result."""
+    """Measure the tables that were asked for, one after the other; print and record each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--tasks", type=int, default=10_000, help="test tasks of a cell")
-    parser.add_argument("--search-tasks", type=int, default=2000, help="training tasks")
+    parser.add_argument("--search-tasks", type=int, default=1000, help="training tasks")
     parser.add_argument("--workers", type=int, default=2, help="processes, of one thread each")
     arguments = parser.parse_args()
     amounts = Amounts(test=arguments.tasks, search=arguments.search_tasks)
-    measured: dict[str, Any] = {}
     for name in arguments.tables:
         began = time.monotonic()
         cells = list(measured_table(TABLES[name], amounts, arguments.workers))
-        measured[name] = {
-            "test_tasks": amounts.test,
-            "search_tasks": amounts.search,
-            "seconds": round(time.monotonic() - began),
-            "cells": cells,
-        }
-    measured = earlier() | measured
-    for name, found in measured.items():
-        print(shown(TABLES[name], found["cells"]), "\n")
-    summary = summarised([cell for found in measured.values() for cell in found["cells"]])
+        print(shown(TABLES[name], cells), "\n", flush=True)
+        amount = {"test_tasks": amounts.test, "search_tasks": amounts.search}
+        seconds = round(time.monotonic() - began)
+        record({name: {**amount, "seconds": seconds, "cells": cells}})
+
+
+def record(measured: Mapping[str, Any]) -> None:
+    """Write the result, in which the tables that were not measured stay, and say how it stands."""
+    tables = earlier() | measured
+    summary = summarised([cell for table in tables.values() for cell in table["cells"]])
     print(
         f"{summary['within']} of {summary['cells']} cells within the tolerance: "
         f"{summary['share_within']:.1%} (gate {GATE:.0%}); "
         f"{summary['within_another_reading']} of the others by another reading"
     )
-    print(write_result(NAME, {"summary": summary, **measured}, packages=PACKAGES))
-
-
-PACKAGES = ("icrl-envs", "icrl-classic")
+    print(write_result(NAME, {"summary": summary, **tables}, packages=PACKAGES), flush=True)
 
 
 def earlier() -> dict[str, Any]:
-    """The tables of the last result, which stay where they are not measured again."""
+    """The tables of the last result."""
     path = RESULTS / f"{NAME}.json"
     if not path.exists():
         return {}
@@ -77,11 +74,12 @@ def measured_table(table: Table, amounts: Amounts, workers: int) -> Iterator[Map
             for places in reversed(table.groups())
             for baseline in table.readings
         ]
-        cells = {
-            (cell["setting"], cell["baseline"]): cell
-            for future in futures
-            for cell in future.result()
-        }
+        cells = {}
+        for future in as_completed(futures):
+            for cell in future.result():
+                cells[cell["setting"], cell["baseline"]] = cell
+                means = [reading["mean"] for reading in cell["readings"]]
+                print(f"{cell['setting']}, {cell['baseline']}: {means}", flush=True)
     for setting in table.settings:
         for baseline in table.readings:
             yield cells[setting.name, baseline]
