@@ -1,16 +1,20 @@
 """The command line of the core alone: parsing, listing, refusals, exit codes."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
+import icrl
 from icrl.cli import main
 from icrl.cli.options import parse
 from icrl.cli.settings import family_arguments
+from icrl.errors import DamagedFileError
 from icrl.files import read_json, read_toml
+from icrl.random_agent import RandomAgent
 
 
 @pytest.fixture
@@ -244,6 +248,20 @@ def test_a_file_as_directory_is_refused(refused, tmp_path):
 
 def evaluate(run, out, *more: str) -> list[str]:
     return ["evaluate", str(run), "--out", str(out), "--budget", "smoke", "--quiet", *more]
+
+
+def test_weights_that_no_package_ships_are_refused(refused, tmp_path):
+    message = refused(2, "evaluate", "random:icrl/Nowhere-v0", "--out", str(tmp_path / "result"))
+    assert "no package ships random trained on icrl/Nowhere-v0" in message
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_run_is_read_in_python(run, tmp_path):
+    assert isinstance(icrl.load_agent(run), RandomAgent)
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run/agent/trained.json").write_text("[]")
+    with pytest.raises(DamagedFileError, match="does not say which agent"):
+        icrl.load_agent(tmp_path / "run")
 
 
 def test_evaluate_plays_a_run_on_held_out_tasks(run, tmp_path):

@@ -15,6 +15,7 @@ def icrl_agents() -> list[AgentSpec]:
             entry_point="icrl_ad.learning:DistillationAgent",
             config="icrl_ad.config:DistillationConfig",
             presets="icrl_ad:presets/ad.toml",
+            trained={"icrl/DarkRoom-v0": "icrl_ad:trained/DarkRoom-v0"},
             learns="histories",
             memory="trial",
             companions=("ed", "random", "source", "optimum"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from icrl.source import Source
     from icrl.tasks import Tasks
     from icrl.timestep import TimeStep
+    from icrl.trained import load_agent
     from icrl.vector import TaskVectorEnv
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ __all__ = [
     "collect",
     "evaluate",
     "hookimpl",
+    "load_agent",
     "make_family",
     "write_report",
 ]
@@ -71,6 +73,7 @@ _HOMES = {
     "icrl.source": ("Source",),
     "icrl.tasks": ("Tasks",),
     "icrl.timestep": ("TimeStep",),
+    "icrl.trained": ("load_agent",),
     "icrl.vector": ("TaskVectorEnv",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

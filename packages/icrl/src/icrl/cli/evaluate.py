@@ -7,11 +7,12 @@ from icrl.cli.output import say
 from icrl.cli.pairing import check_served, resolve
 from icrl.cli.record import RunRecord
 from icrl.plugins.lookup import provided
+from icrl.plugins.shipped import run_directory
 
 
 def main(options: Options) -> None:
     """Play the agent of a run, and write the result."""
-    directory, out = options.directories[0], options.out
+    directory, out = run_directory(options.directories[0]), options.out
     assert out is not None
     record = RunRecord.load(directory)
     agent = provided("agents", record.run["agent"])
@@ -28,11 +29,12 @@ def main(options: Options) -> None:
     from icrl.agent import Interface
     from icrl.cli.amounts import num_test_tasks
     from icrl.cli.report import show_figures
-    from icrl.cli.stages import check_unseen, evaluated, loaded, played
+    from icrl.cli.stages import check_unseen, evaluated, played
     from icrl.evaluation.protocol import check_held_out
     from icrl.evaluation.result import check_place
     from icrl.plugins import make_family
     from icrl.report import group, summaries
+    from icrl.trained import loaded
 
     check_held_out(options.split, options.allow_training_tasks)
     learned = loaded(agent, directory / "agent", pairing.device)
@@ -45,7 +47,7 @@ def main(options: Options) -> None:
         available = trained_on.num_tasks.get("train")
         if available is not None:
             seen = trained_on.sample_tasks(available, split="train", seed=record.run["seed"])
-            check_unseen(tasks, seen, f"the training tasks of {directory}")
+            check_unseen(tasks, seen, f"the training tasks of {options.directories[0]}")
     check_place(
         out,
         agent=agent.spec.name,

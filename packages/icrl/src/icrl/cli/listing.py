@@ -7,6 +7,7 @@ from icrl.cli.options import Options
 from icrl.cli.output import print_table
 from icrl.plugins.host import KINDS, Provided, plugin_host
 from icrl.plugins.registry import known_plugins
+from icrl.plugins.shipped import shipped
 
 _FACTS = {
     "families": ("default_source", "summary", "paper"),
@@ -28,6 +29,8 @@ def main(options: Options) -> None:
         print_table(kind, columns, rows or [("none installed",)])
     if "families" in kinds:
         print("Any other Gymnasium id is a family too: its tasks are seeds.")
+    if "agents" in kinds and shipped():
+        print(f"Trained already, for `icrl evaluate`: {', '.join(shipped())}.")
     installed = {record.distribution for record in plugin_host().records}
     for plugin in known_plugins():
         names = [name for kind in kinds for name in plugin.provides.get(kind, ())]

@@ -182,7 +182,13 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _add_learning(train)
 
     evaluate = command("evaluate", "Play a trained agent, frozen, on tasks that it never saw.")
-    evaluate.add_argument("directories", metavar="RUN_DIR", nargs="?", type=_one_path, help="a run")
+    evaluate.add_argument(
+        "directories",
+        metavar="RUN_DIR",
+        nargs="?",
+        type=_one_path,
+        help="a run, or AGENT:FAMILY for weights that a package ships",
+    )
     evaluate.add_argument("--family", metavar="FAMILY", help="another family with the same spaces")
     evaluate.add_argument(
         "--split", default="test", metavar="NAME", help="the tasks' split (default: test)"

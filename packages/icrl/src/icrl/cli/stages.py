@@ -13,7 +13,7 @@ from icrl.cli.amounts import AMOUNTS, num_episodes, num_test_tasks, num_training
 from icrl.cli.output import say
 from icrl.cli.pairing import Pairing
 from icrl.config import Config
-from icrl.errors import DamagedFileError, PluginError, SplitError, UsageError
+from icrl.errors import DamagedFileError, SplitError, UsageError
 from icrl.evaluation import Evaluation, evaluate
 from icrl.files import write_json
 from icrl.histories import HistoryStore, collect
@@ -21,10 +21,8 @@ from icrl.plugins import AgentSpec, Provided, SourceSpec, blamed, load_entry_poi
 from icrl.run import Budget, Run
 from icrl.source import Source
 from icrl.tasks import Tasks
+from icrl.trained import TRAINED, load_agent_class, loaded
 from icrl.training_view import training_view
-
-TRAINED = "trained.json"
-"""Written when an agent has learned all that it was to learn."""
 
 
 def run_in(pairing: Pairing, directory: Path) -> Run:
@@ -182,40 +180,6 @@ def trained(
     facts = {"agent": agent.spec.name, "seconds_of_last_call": round(time.monotonic() - began, 2)}
     write_json(directory / TRAINED, facts)
     return learner
-
-
-def load_agent_class(agent: Provided[AgentSpec]) -> type[Agent]:
-    """The class behind an agent's spec.
-
-    Raises:
-        PluginError: if it is no agent, or not of the sort that its spec says.
-    """
-    spec = agent.spec
-    with blamed(agent.record, f"loading {spec.name}"):
-        agent_class = load_entry_point(spec.entry_point)
-    expected = {"histories": OfflineAgent, "interaction": OnlineAgent}.get(spec.learns, Agent)
-    if not (isinstance(agent_class, type) and issubclass(agent_class, expected)):
-        raise PluginError(
-            f"{agent.record.owner} says that {spec.name} learns from {spec.learns}, but "
-            f"{spec.entry_point} is no {expected.__name__}."
-        )
-    return agent_class
-
-
-def loaded(agent: Provided[AgentSpec], directory: Path, device: Any) -> Agent:
-    """The agent that a directory holds.
-
-    Raises:
-        DamagedFileError: naming the file that is missing or damaged.
-    """
-    agent_class = load_agent_class(agent)
-    if not (directory / TRAINED).exists():
-        raise DamagedFileError(
-            f"{directory} holds no finished agent: its training was interrupted. Run the command "
-            "again that wrote it."
-        )
-    with blamed(agent.record, f"loading {directory}"):
-        return agent_class.load(directory, device)
 
 
 def evaluated(

@@ -43,6 +43,10 @@ class AgentSpec:
     """What it learns from."""
     memory: Literal["none", "episode", "trial"] = "none"
     """How long its policy's context lasts."""
+    trained: Mapping[str, str] = field(default_factory=dict)
+    """Weights that the package ships, by family: `package:folder` of a run's directory, in which
+    lie `agent/run.toml`, `agent/trained.json` and what the agent saves.
+    """
     companions: tuple[str, ...] = ()
     """What `icrl run` puts beside it: agents' names, and the words `source` and `optimum`."""
     refuses: Mapping[str, str] = field(default_factory=dict)
