@@ -123,6 +123,12 @@ def test_other_poses_give_other_frames(family):
     assert len({frame.tobytes() for frame in frames}) == 5
 
 
+def mosaic(frames, columns):
+    """Frames side by side, in rows of so many."""
+    rows = [frames[i : i + columns] for i in range(0, len(frames), columns)]
+    return np.concatenate([np.concatenate(row, 1) for row in rows])
+
+
 def red_columns(frame):
     """How red each column of a frame is: of the cues only the cross is."""
     return (frame[..., 0] - frame[..., 1:].max(-1).values > 60).sum(0)
@@ -230,6 +236,24 @@ def test_the_trail_follows_the_strokes(family):
     agent = 15  # its size with its gaze
     assert 150 - 240 * scale - agent <= rows.min() <= 150 - 240 * scale
     assert abs(columns.mean() - 150) < 6
+
+
+def test_views_look_as_they_did(family, matches_snapshot):
+    """In the middle, and near the wall on one side: six sixteenths of a turn apart."""
+    frames = [
+        seen(family, place, heading).byte().numpy()
+        for place in ((0.0, 0.0), (-250.0, 560.0))
+        for heading in (0, 6, 12)
+    ]
+    assert matches_snapshot(mosaic(frames, 3), "watermaze-views")
+
+
+def test_the_picture_looks_as_it_did(family, matches_snapshot):
+    env = family.single_env(render_mode="rgb_array")
+    env.reset(options={"task": {"platform": np.array([400, 2.0], np.float32)}})
+    for action in [FORWARD] * 6 + [VEER_LEFT] * 5 + [LEFT] * 4:
+        env.step(action)
+    assert matches_snapshot(env.render(), "watermaze-picture")
 
 
 # Refusals

@@ -65,7 +65,8 @@ def walls_hit(walls: Tensor, position: Tensor, forward: Tensor, slopes: Tensor) 
     once, the nearest first; the first one that enters a wall counts.
 
     Args:
-        walls: [envs, rows, columns] bool, with an outer wall.
+        walls: [envs, rows, columns] bool, with an outer wall (where there is none, rays end after
+            as many cells as the maze has rows and columns).
         position: [envs, 2] float32, within a free cell; its cell is its integer part.
         forward: [envs, 2] float32, of length one.
         slopes: [width], of the camera.
@@ -97,7 +98,7 @@ def _first_entered(walls: Tensor, position: Tensor, rays: Tensor) -> tuple[Tenso
     row = entered.clamp(0, rows - 1).long()
     column = place.floor().clamp(0, columns - 1).long()
     solid = walls.reshape(envs, -1).gather(1, (row * columns + column).view(envs, -1))
-    hit = distance.masked_fill(~solid.view_as(distance), math.inf).amin(-1)
+    hit = distance.masked_fill(~solid.view_as(distance), float(rows + columns)).amin(-1)
     return hit, position[:, 1, None] + hit * rays[..., 1]
 
 

@@ -1,4 +1,4 @@
-"""Maps of mazes and arenas seen from above, for the onlooker, beside the agent's own view."""
+"""What an onlooker sees of an arena from above, and the agent's own view beside a map."""
 
 import math
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Point
-from icrl_envs.drawing import AGENT, FLOOR, GOLD, HALF_LIFE, TRAIL, WALL
+from icrl_envs.drawing import AGENT, GOLD, HALF_LIFE, TRAIL, WALL
 from icrl_envs.wallpapers import CUE_TURN, CUES
 
 SIDE, MARGIN = 300, 12
@@ -49,35 +49,6 @@ def arena_map(
     canvas.glow(middle, 2.2 * platform_radius * scale, GOLD, 0.4)
     canvas.ring(middle, platform_radius * scale, 2.5, GOLD)
     _walk(canvas, [at(x, y) for x, y in path.tolist()], (-gaze[1], gaze[0]), 12)
-    return canvas.pixels()
-
-
-def maze_map(
-    walls: np.ndarray, path: np.ndarray, gaze: np.ndarray, target: np.ndarray
-) -> np.ndarray:
-    """A maze with its target, and a path.
-
-    Args:
-        walls: [rows, columns] bool.
-        path: cells (row, column), the opening first, [time + 1, 2].
-        gaze: where the agent looks, (row, column), [2].
-        target: its cell, [2].
-
-    Returns:
-        [side, side, 3] uint8.
-    """
-    cell = (SIDE - 2 * MARGIN) / max(walls.shape)
-
-    def at(row: float, column: float) -> Point:
-        return MARGIN + (row + 0.5) * cell, MARGIN + (column + 0.5) * cell
-
-    canvas = Canvas(SIDE, SIDE, WALL)
-    for row, column in np.argwhere(~walls).tolist():
-        canvas.box(at(row, column), (cell, cell), 0.0, FLOOR)
-    middle = at(*target.tolist())
-    canvas.glow(middle, 1.4 * cell, GOLD, 0.4)
-    canvas.disc(middle, 0.3 * cell, GOLD)
-    _walk(canvas, [at(*place) for place in path.tolist()], tuple(gaze.tolist()), 0.45 * cell)
     return canvas.pixels()
 
 
