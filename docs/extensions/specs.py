@@ -62,13 +62,28 @@ def families() -> Iterator[str]:
 
 
 def picture(name: str) -> Iterator[str]:
-    """An episode of a family, as its oracle plays it (else at random), where it can be drawn."""
+    """An episode of a family, drawn, if it can be."""
+    pixels = drawn(name)
+    if pixels is None:
+        return
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name.replace('/', '-')}.png"
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    matplotlib.image.imsave(partial, pixels, format="png")
+    partial.replace(path)
+    yield f"![An episode of {name}](/_build/pictures/{path.name})\n"
+
+
+def drawn(name: str) -> Any:
+    """An episode of a family as its oracle plays it, else at random, [height, width, 3]; None if it
+    cannot be drawn here.
+    """
     try:
         family = make_family(name)
     except MissingPackageError:
-        return  # an extra that is not installed
+        return None  # an extra that is not installed
     if not isinstance(family, Rendered):
-        return
+        return None
     tasks = family.sample_tasks(1, split="test", seed=0)
     policy = (
         family.oracle(tasks)
@@ -78,19 +93,13 @@ def picture(name: str) -> Iterator[str]:
     env = family.vector_env(tasks)
     try:
         (episode, *_) = evaluate(policy, env, episodes=1, seed=0, max_steps=500).recorded
-        pixels = family.render(
+        return family.render(
             tasks.row(0), episode.unpacked(family.observation_space, family.action_space)
         )
     except UsageError:
-        return  # a simulator that cannot draw here
+        return None  # a simulator that cannot draw here
     finally:
         env.close()
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    path = PICTURES / f"{name.replace('/', '-')}.png"
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    matplotlib.image.imsave(partial, pixels, format="png")
-    partial.replace(path)
-    yield f"![An episode of {name}](/_build/pictures/{path.name})\n"
 
 
 def variant(provided: Any, family: type) -> Iterator[str]:
