@@ -1,45 +1,23 @@
-"""What the package's tests share: an id whose simulator is not installed here is skipped; and
-snapshots, pictures that somebody has looked at, with which those drawn now are compared.
-"""
+"""What the package's tests share: an id whose simulator is not installed here is skipped."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 
-import matplotlib.image
-import numpy as np
+import gymnasium
 import pytest
 
-SNAPSHOTS = Path(__file__).with_name("snapshots")
-NOTICED, SHARE = 8, 0.005
-"""A pixel has changed if a colour differs by more than that; so large a share of pixels may, since
-rounding differs between machines.
-"""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the ids of Meta-World, which pins a MuJoCo of its own, where it is not installed."""
-    if find_spec("metaworld") is None:
-        for item in items:
-            if "[icrl/MetaWorld" in item.name:
-                item.add_marker(pytest.mark.skip(reason='needs pip install "icrl-envs[metaworld]"'))
+from icrl.errors import MissingPackageError
 
 
 @pytest.fixture
-def matches_snapshot() -> Callable[[np.ndarray, str], bool]:
-    """Whether a picture [height, width, 3] uint8 looks like the one that is kept by a name.
+def made() -> Callable[[str], gymnasium.Env]:
+    """`gymnasium.make`; Meta-World pins a MuJoCo of its own, so only where it is installed."""
 
-    If none is kept it is drawn, for somebody to look at and to commit, and the test fails.
-    """
+    def make(id: str) -> gymnasium.Env:
+        try:
+            return gymnasium.make(id)
+        except MissingPackageError:
+            if not id.startswith("icrl/MetaWorld"):
+                raise
+            pytest.skip('needs pip install "icrl-envs[metaworld]"')
 
-    def matches(picture: np.ndarray, name: str) -> bool:
-        path = SNAPSHOTS / f"{name}.png"
-        if not path.exists():
-            matplotlib.image.imsave(path, picture)
-            pytest.fail(f"there was no snapshot: look at {path}, and commit it if it is right")
-        kept = np.rint(matplotlib.image.imread(path)[..., :3] * 255)
-        if kept.shape != picture.shape:
-            return False
-        return (np.abs(kept - picture).max(-1) > NOTICED).mean() <= SHARE
-
-    return matches
+    return make

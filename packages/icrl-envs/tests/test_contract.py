@@ -1,6 +1,5 @@
 """Every registered id passes Gymnasium's and SB3's checkers."""
 
-import gymnasium
 import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
@@ -13,9 +12,9 @@ SPECS = {spec.id: spec for spec in icrl_families()}
 # MuJoCo's environments observe without bounds.
 @pytest.mark.filterwarnings("ignore:.*A Box observation space m.*infinity")
 @pytest.mark.parametrize("id", SPECS)
-def test_gymnasiums_checker_passes_with_every_render_mode(id, monkeypatch):
+def test_gymnasiums_checker_passes_with_every_render_mode(id, made, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    check_env(gymnasium.make(id).unwrapped)
+    check_env(made(id).unwrapped)
 
 
 # SB3's policies flatten a matrix, and advise to do so before.
@@ -25,5 +24,5 @@ def test_gymnasiums_checker_passes_with_every_render_mode(id, monkeypatch):
 # A small grid of symbols is flattened by SB3 too, since its bounds are not those of pixels.
 @pytest.mark.filterwarnings("ignore:It seems that your observation space image is an image but")
 @pytest.mark.parametrize("id", SPECS)
-def test_sb3s_checker_passes(id):
-    check_env_for_sb3(gymnasium.make(id))
+def test_sb3s_checker_passes(id, made):
+    check_env_for_sb3(made(id))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import icrl
-from icrl.errors import ConfigError, MissingPackageError, TaskError
+from icrl.errors import ConfigError, TaskError
 from icrl.families import RewardModel
 from icrl.testing import FamilyContract
 
@@ -327,9 +327,3 @@ for id in ("icrl/HalfCheetahVel-v0", "icrl/HopperParam-v0"):
 def test_bad_arguments_are_refused_when_the_family_is_made(id, arguments, message):
     with pytest.raises(ConfigError, match=message):
         icrl.make_family(id, **arguments)
-
-
-def test_a_missing_simulator_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mujoco", None)
-    with pytest.raises(MissingPackageError, match=r'pip install "icrl-envs\[mujoco\]"'):
-        icrl.make_family("icrl/AntDir-v0")

@@ -1,7 +1,5 @@
 """MiniGrid's levels as families: the contract, layouts and splits, missions, success, refusals."""
 
-import sys
-
 import gymnasium
 import minigrid  # noqa: F401 (registers its levels)
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 import torch
 
 import icrl
-from icrl.errors import ConfigError, MissingPackageError, TaskError
+from icrl.errors import ConfigError, TaskError
 from icrl.families import Episode
 from icrl.nn import SpaceEncoder
 from icrl.spaces import stack
@@ -207,9 +205,3 @@ def test_a_level_that_runs_out_of_layouts_says_so(monkeypatch):
     family = icrl.make_family("icrl/MiniGrid-FourRooms-v0")
     with pytest.raises(TaskError, match="40 seeds show"):
         family.sample_tasks(20, split="test", seed=0)
-
-
-def test_a_missing_simulator_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "minigrid", None)
-    with pytest.raises(MissingPackageError, match=r'pip install "icrl-envs\[minigrid\]"'):
-        icrl.make_family("icrl/MiniGrid-FourRooms-v0")

@@ -21,8 +21,8 @@ README = Path(icrl_envs.__file__).parents[2] / "README.md"
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.id)
-def test_an_id_can_be_made_alone_and_as_a_batch(spec):
-    single = gymnasium.make(spec.id)
+def test_an_id_can_be_made_alone_and_as_a_batch(spec, made):
+    single = made(spec.id)
     batch = gymnasium.make_vec(spec.id, num_envs=3, device="cpu", split="test")
     assert single.observation_space == batch.single_observation_space
     observation, _ = batch.reset(seed=0)

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from icrl.errors import TaskError
-from icrl.families import Episode, Rendered
-from icrl.spaces import stack
+from icrl.families import Rendered
 from icrl.tasks import Tasks
 from icrl.wrapped import WrappedFamily
 from icrl.wrapped.ids import find_spec, make
 from icrl_envs.counts import check_counts
 from icrl_envs.extras import require
+from icrl_envs.remembered import Remembered
 from icrl_envs.streams import task_stream
 
 Task = Mapping[str, np.ndarray]
@@ -95,17 +95,15 @@ class MujocoTasks(WrappedFamily, Rendered):
 
     def make_env(self, render_mode: str | None = None) -> gymnasium.Env:
         """A new environment; it plays some task until it is put into another."""
-        env = make(self._spec, self.simulator_arguments).unwrapped
+        simulator = make(self._spec, self.simulator_arguments).unwrapped
         first = self.draw(1, "train", torch.Generator().manual_seed(0))
         task = {name: array[0].numpy() for name, array in first.items()}
-        return TaskedSimulator(env, self, task, self._horizon, remembers=render_mode is not None)
+        env = TaskedSimulator(simulator, self, task, self._horizon)
+        return env if render_mode is None else Remembered(env, self)
 
     def reset_to(self, env: gymnasium.Env, task: dict[str, np.ndarray], seed: int | None) -> Any:
         """Put the simulator into a task, and open an episode."""
-        assert isinstance(env, TaskedSimulator)
-        self.put_into(env.unwrapped, task)
-        env.task = task
-        return env.reset(seed=self.opening_seed(task, seed))[0]
+        return env.reset(seed=self.opening_seed(task, seed), options={"task": task})[0]
 
 
 def lattice(num_tasks: int, split: str, generator: torch.Generator) -> Tensor:
@@ -120,43 +118,25 @@ def lattice(num_tasks: int, split: str, generator: torch.Generator) -> Tensor:
 
 
 class TaskedSimulator(gymnasium.Wrapper):
-    """A MuJoCo environment whose reward the task decides, and which nothing but time ends.
+    """A MuJoCo environment whose reward the task decides, and which nothing but time ends."""
 
-    It draws itself by `render` of its family, so no OpenGL is needed.
-    """
-
-    def __init__(
-        self, env: gymnasium.Env, family: MujocoTasks, task: Task, horizon: int, *, remembers: bool
-    ) -> None:
+    def __init__(self, env: gymnasium.Env, family: MujocoTasks, task: Task, horizon: int) -> None:
         super().__init__(env)
-        self.task = task
-        self._family, self._horizon, self._remembers = family, horizon, remembers
+        self._family, self._task, self._horizon = family, task, horizon
         self._steps = 0
-        self._seen: list[np.ndarray] = []
-        self._actions: list[np.ndarray] = []
-        self._rewards: list[float] = []
 
-    def reset(self, **arguments: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        """Open an episode."""
-        observation, _ = self.env.reset(**arguments)
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Open an episode of `options["task"]`, else of the task that was played last."""
+        self._task = (options or {}).get("task", self._task)
+        self._family.put_into(self.env, self._task)
         self._steps = 0
-        self._seen, self._actions, self._rewards = [observation], [], []
-        return observation, {}
+        return self.env.reset(seed=seed)[0], {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Act for one step of the task."""
         observation, _, _, _, info = self.env.step(action)
-        reward = float(self._family.reward(self.task, info))
+        reward = float(self._family.reward(self._task, info))
         self._steps += 1
-        if self._remembers:
-            self._seen.append(observation)
-            self._actions.append(action)
-            self._rewards.append(reward)
         return observation, reward, False, self._steps >= self._horizon, {}
-
-    def render(self) -> Any:
-        """The episode as it stands."""
-        observation = stack(self._family.observation_space, self._seen)
-        action = stack(self._family.action_space, self._actions) if self._actions else ()
-        episode = Episode(observation, action, torch.tensor(self._rewards))
-        return self._family.render(self.task, episode)
