@@ -221,6 +221,13 @@ def test_bonuses_shrink_with_what_is_known():
     torch.testing.assert_close(with_bonus[-2] - without[-2], last + here + ahead)
 
 
+def test_bonuses_are_in_units_of_a_rewards_deviation():
+    config = BEBConfig(reward_bonus=12.0, prior_deviation=0.5, noise_deviation=0.5)
+    none = BEBConfig(reward_bonus=0.0, prior_deviation=0.5, noise_deviation=0.5)
+    last, without = (experience(policy_of(BEBAgent, c), LIFE).plan[0, -1] for c in (config, none))
+    torch.testing.assert_close(last - without, 6 / torch.tensor([[2.0, 5.0], [4.0, 2.0]]))
+
+
 @pytest.mark.parametrize("name", AGENTS)
 def test_it_learns_in_context(name):
     result = played(name)

@@ -23,13 +23,14 @@ class BEBPolicy(PlanningPolicy):
 
     The bonus of an action is `reward_bonus / (1 + n)`, where n is what the posterior of its reward
     is worth, plus `transition_bonus * remaining / (1 + m)`, where m is what the posterior of its
-    transitions is worth, and `remaining` the steps of the episode after this one.
+    transitions is worth, and `remaining` the steps of the episode after this one; both in units of
+    a reward's deviation.
     """
 
     def __init__(self, mdp: TabularMDP, config: BEBConfig, device: torch.device) -> None:
         super().__init__(mdp, config, device)
-        self.reward_bonus = config.reward_bonus
-        self.transition_bonus = config.transition_bonus
+        self.reward_bonus = config.reward_bonus * self.belief.deviation
+        self.transition_bonus = config.transition_bonus * self.belief.deviation
 
     def plan(self, experience: Experience, generator: torch.Generator) -> Tensor:
         """Value iteration in the mean MDP with the bonus."""

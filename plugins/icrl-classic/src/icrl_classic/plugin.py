@@ -3,7 +3,8 @@
 from icrl.plugins.markers import hookimpl
 from icrl.plugins.specs import AgentSpec
 
-PRIORS = "icrl_classic:presets/priors.toml"
+BANDITS, PLANNING = "bandits", "planning"
+"""Files of presets that several agents share."""
 
 
 @hookimpl
@@ -20,14 +21,14 @@ def _bandit_agents() -> list[AgentSpec]:
             "greedy:GreedyAgent",
             "config:GreedyConfig",
             summary="Takes what looks best so far.",
-            presets=PRIORS,
+            presets=PLANNING,
         ),
         _spec(
             "epsilon-greedy",
             "greedy:EpsilonGreedyAgent",
             "config:EpsilonGreedyConfig",
             summary="Takes what looks best so far, and now and then anything.",
-            presets=PRIORS,
+            presets=PLANNING,
         ),
         _spec(
             "ucb1",
@@ -35,7 +36,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:UCB1Config",
             summary="Pulls the arm of the highest upper confidence bound.",
             paper="doi:10.1023/A:1013689704352",
-            presets=PRIORS,
+            presets=BANDITS,
         ),
         _spec(
             "thompson",
@@ -43,7 +44,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:ThompsonConfig",
             summary="Pulls each arm as often as it believes it to be the best.",
             paper="doi:10.1093/biomet/25.3-4.285",
-            presets=PRIORS,
+            presets=BANDITS,
         ),
         _spec(
             "optimistic-thompson",
@@ -51,7 +52,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:OptimisticThompsonConfig",
             summary="Thompson sampling in which no sample falls below the mean.",
             paper="May et al. 2012, JMLR 13",
-            presets=PRIORS,
+            presets=BANDITS,
         ),
         _spec(
             "gittins",
@@ -79,7 +80,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:PSRLConfig",
             summary="Plans each episode in an MDP drawn from the posterior.",
             paper="arXiv:1306.0940",
-            presets=PRIORS,
+            presets=PLANNING,
         ),
         _spec(
             "opsrl",
@@ -87,7 +88,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:OPSRLConfig",
             summary="Plans each episode in the best of several MDPs drawn from the posterior.",
             paper="arXiv:1306.0940",
-            presets=PRIORS,
+            presets=PLANNING,
         ),
         _spec(
             "ucrl2",
@@ -95,6 +96,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:UCRL2Config",
             summary="Plans in the best MDP that the observations leave plausible.",
             paper="Jaksch et al. 2010, JMLR 11",
+            presets="ucrl2",
         ),
         _spec(
             "beb",
@@ -102,7 +104,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:BEBConfig",
             summary="Plans in the mean MDP, with a bonus for what was seldom tried.",
             paper="doi:10.1145/1553374.1553441",
-            presets=PRIORS,
+            presets=PLANNING,
         ),
         _spec(
             "q-learning",
@@ -110,6 +112,7 @@ def _tabular_agents() -> list[AgentSpec]:
             "tabular_config:QLearningConfig",
             summary="Tabular Q-learning, whose table is its context.",
             paper="doi:10.1007/BF00992698",
+            presets="q_learning",
         ),
     ]
 
@@ -127,7 +130,7 @@ def _spec(
         name=name,
         entry_point=f"icrl_classic.{attribute}",
         config=f"icrl_classic.{config}",
-        presets=presets,
+        presets=f"icrl_classic:presets/{presets}.toml" if presets else None,
         learns="nothing",
         memory="trial",
         companions=("random", "optimum"),
