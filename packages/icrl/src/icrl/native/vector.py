@@ -57,8 +57,8 @@ class NativeVectorEnv(TaskVectorEnv):
         if device.type == "cuda":
             device = find_device(str(device))
         self._pool = tasks.to(device)
-        rows = self._pool[torch.arange(num_envs, device=device) % len(tasks)]
-        super().__init__(family, rows, num_envs, device)
+        self._drawn = torch.arange(num_envs, device=device) % len(tasks)  # of the pool, by each row
+        super().__init__(family, self._pool[self._drawn], num_envs, device)
         rehearse(family, self._pool[:1])
         # "meta" stands for an accelerator in tests; it has no generator of its own.
         self.generator = torch.Generator("cpu" if device.type == "meta" else device)
@@ -182,8 +182,11 @@ class NativeVectorEnv(TaskVectorEnv):
         index = torch.randint(
             len(self._pool), rows.shape, generator=self.generator, device=self.device
         )
-        drawn = {name: array.index_select(0, index) for name, array in self._pool.arrays.items()}
-        self._tasks = replace(self._tasks, arrays=where(rows, drawn, dict(self._tasks.arrays)))
+        # Looking every row's task up again is cheaper than choosing between whole tasks.
+        self._drawn = torch.where(rows, index, self._drawn)
+        pool = self._pool.arrays
+        arrays = {name: array.index_select(0, self._drawn) for name, array in pool.items()}
+        self._tasks = replace(self._tasks, arrays=arrays)
 
     def _as_action(self, space: Any, action: Any) -> Tensor:
         given = torch.as_tensor(action)
