@@ -26,15 +26,30 @@ PEERS = ["toymeta==0.0.1", "gymnax==1.0.1", "gymnasium>=1.1,<1.2", "jax>=0.6,<0.
 """gymnax does not say all that it needs, and fails beside what is newer."""
 
 
-def our_rate(id: str, num_envs: int, device: str, seconds: float, **arguments: Any) -> int:
-    """Steps a second of a family: the median of pieces of so many steps that a clock can time."""
+def our_rate(
+    id: str,
+    num_envs: int,
+    device: str,
+    seconds: float,
+    *,
+    episodes_per_task: int | None = None,
+    most: int = 2_000_000,
+    **arguments: Any,
+) -> int:
+    """Steps a second of a family: the median of pieces of so many steps that a clock can time.
+
+    `most` environment steps make a piece (but ten steps of all environments at least). With
+    `episodes_per_task`, each row draws a new task after so many episodes.
+    """
     family = make_family(id, **arguments)
     available = family.num_tasks.get("train")
     tasks = family.sample_tasks(min(num_envs, available or num_envs, 4096), seed=0)
-    env = family.vector_env(tasks, num_envs=num_envs, device=device)
+    env = family.vector_env(
+        tasks, num_envs=num_envs, episodes_per_task=episodes_per_task, device=device
+    )
     generator = torch.Generator(device).manual_seed(0)
     draw = random_actions(family.action_space, num_envs, generator)
-    steps = max(10, min(1000, 2_000_000 // num_envs))
+    steps = max(10, min(1000, most // num_envs))
     env.reset(seed=0)
 
     def piece() -> None:
