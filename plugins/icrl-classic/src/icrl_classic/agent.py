@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
+from gymnasium import Space
 
 from icrl.agent import Agent, Interface
 from icrl.config import Config
@@ -64,12 +65,7 @@ class ClassicAgent(Agent):
             SpaceError: if there are not finitely many.
         """
         space = self.interface.action_space
-        if not is_finite(space):
-            raise SpaceError(
-                f"this agent chooses among finitely many actions, and {self.interface.family} has "
-                f"the action space {space}. Choose a family with Discrete actions."
-            )
-        return FiniteSpace(space, self.device)
+        return self._numbered(space, "action", "chooses among finitely many actions")
 
     def finite_states(self) -> FiniteSpace:
         """The observations, numbered.
@@ -78,10 +74,13 @@ class ClassicAgent(Agent):
             SpaceError: if there are not finitely many.
         """
         space = self.interface.observation_space
+        return self._numbered(space, "observation", "keeps a table of states")
+
+    def _numbered(self, space: Space, what: str, why: str) -> FiniteSpace:
         if not is_finite(space):
             raise SpaceError(
-                f"this agent keeps a table of states, and {self.interface.family} has the "
-                f"observation space {space}. Choose a family with Discrete observations."
+                f"this agent {why}, and {self.interface.family} has the {what} space {space}. "
+                f"Choose a family with Discrete {what}s."
             )
         return FiniteSpace(space, self.device)
 

@@ -76,7 +76,7 @@ class BEBConfig(TabularConfig):
     """Settings of `beb`. Counts `n` include those that the priors stand for."""
 
     reward_bonus: float = 2.0
-    """Added to the mean reward of what was tried n times, divided by 1 + n, in units of the rewards'
+    """Added to the mean reward of what was tried n times, divided by 1 + n, in units of a reward's
     deviation: Kolter and Ng's beta."""
     transition_bonus: float = 0.0
     """Added likewise, but times the steps that remain of the episode, which is what not knowing
