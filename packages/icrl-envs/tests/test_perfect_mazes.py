@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from icrl.errors import ConfigError
-from icrl_envs.perfect_mazes import distances, distances_between, perfect_mazes, rooms
+from icrl_envs.perfect_mazes import STEPS, perfect_mazes, rooms
 
 
 def drawn(*lines):
@@ -12,9 +12,17 @@ def drawn(*lines):
     return torch.tensor([[character == "#" for character in line] for line in lines])[None]
 
 
-# A corridor of three rooms, bent once; steps to the upper left room beside it.
-BENT = drawn("#####", "#...#", "###.#", "#...#", "#####")
-STEPS_TO_UPPER_LEFT = [[0, 1, 2], [25, 25, 3], [6, 5, 4]]
+def reached(mazes):
+    """The cells that can be walked to from the first room: it spreads until nothing is new."""
+    here = torch.zeros_like(mazes)
+    here[:, 1, 1] = True
+    while True:
+        spread = here.clone()
+        for step in STEPS:
+            spread |= here.roll(step, (1, 2)) & ~mazes
+        if torch.equal(spread, here):
+            return here
+        here = spread
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 9])
@@ -23,8 +31,7 @@ def test_a_maze_of_n_rooms_is_a_tree_of_n_less_one_doors(size):
     assert mazes.shape == (37, 2 * size + 1, 2 * size + 1) and mazes.dtype == torch.bool
     assert torch.equal((~mazes).sum((1, 2)), torch.full((37,), 2 * size**2 - 1))
     assert not mazes[:, rooms(size)[:, 0], rooms(size)[:, 1]].any()
-    reached = distances(mazes, torch.ones(37, 2, dtype=torch.int64)) < (2 * size + 1) ** 2
-    assert torch.equal(reached, ~mazes)
+    assert torch.equal(reached(mazes), ~mazes)
 
 
 def test_a_maze_has_an_outer_wall():
@@ -53,25 +60,6 @@ def test_every_tree_of_four_rooms_is_drawn_as_often():
     doors = torch.stack([mazes[:, 1, 2], mazes[:, 2, 1], mazes[:, 2, 3], mazes[:, 3, 2]], 1)
     assert (doors.sum(1) == 1).all()
     assert (doors.float().mean(0) - 0.25).abs().max() < 4 * (0.25 * 0.75 / 4000) ** 0.5
-
-
-def test_distances_count_the_steps_of_a_shortest_path():
-    measured = distances(BENT, torch.tensor([[1, 1]]))
-    assert measured[0, 1:4, 1:4].tolist() == STEPS_TO_UPPER_LEFT
-    assert (measured[BENT] == 25).all()
-
-
-def test_distances_between_cells_are_the_distances_to_each():
-    mazes = torch.cat([BENT, perfect_mazes(torch.arange(3), 2)])
-    between = distances_between(mazes)
-    assert between.shape == (4, 25, 25)
-    assert torch.equal(between, between.mT)
-    for cell in (6, 13, 18):
-        target = torch.tensor([[cell // 5, cell % 5]]).expand(4, 2)
-        is_floor = ~mazes.view(4, 25)[:, cell]
-        expected = distances(mazes, target).view(4, 25)
-        assert torch.equal(between[is_floor, cell], expected[is_floor])
-    assert (between[0, 0] == 25).all()
 
 
 @pytest.mark.parametrize(("seed", "size", "message"), [(0, 1, "size=1"), (-1, 3, "is -1")])

@@ -1,4 +1,4 @@
-"""Perfect mazes: random spanning trees of a grid of rooms, drawn from seeds, and distances in them.
+"""Perfect mazes: random spanning trees of a grid of rooms, drawn from seeds.
 
 Randomised depth-first search; every seed's maze is the same on every machine and in every batch.
 """
@@ -80,54 +80,6 @@ def rooms(size: int) -> Tensor:
     """Row and column of each room's cell in a maze, row by row, [size * size, 2] int64."""
     places = torch.arange(size) * 2 + 1
     return torch.cartesian_prod(places, places)
-
-
-def distances(walls: Tensor, target: Tensor) -> Tensor:
-    """Steps (up, right, down, left) of a shortest path from each cell to a target.
-
-    Args:
-        walls: [tasks, rows, columns] bool, with an outer wall.
-        target: a cell (row, column) for each maze, [tasks, 2] int64.
-
-    Returns:
-        [tasks, rows, columns] int64; rows * columns (more than any path) where none leads there,
-        as from walls.
-    """
-    tasks, rows, columns = walls.shape
-    here = torch.zeros_like(walls)
-    here[torch.arange(tasks), target[:, 0], target[:, 1]] = True
-    far = rows * columns
-    distance = torch.full(walls.shape, far, dtype=torch.int64, device=walls.device)
-    for steps in range(far):
-        distance = torch.where(here, steps, distance)
-        beside = torch.zeros_like(here)
-        for down, right in STEPS:
-            beside |= here.roll((down, right), (1, 2))
-        here = beside & ~walls & (distance == far)
-        if not here.any():
-            break
-    return distance
-
-
-def distances_between(walls: Tensor) -> Tensor:
-    """Steps of a shortest path between any two cells of each maze.
-
-    Cells are numbered row by row. It takes memory for [tasks, cells, cells] int64.
-
-    Args:
-        walls: [tasks, rows, columns] bool, with an outer wall.
-
-    Returns:
-        [tasks, cells, cells] int64; `cells` (more than any path) where none leads.
-    """
-    tasks, rows, columns = walls.shape
-    cells = torch.cartesian_prod(torch.arange(rows), torch.arange(columns))
-    every = distances(walls.repeat_interleave(len(cells), 0), cells.repeat(tasks, 1))
-    between = every.view(tasks, len(cells), len(cells))
-    # A wall is at distance 0 of itself in `distances`, and leads to the cells beside it.
-    solid = walls.reshape(tasks, -1)
-    nowhere = solid[:, :, None] | solid[:, None, :]
-    return torch.where(nowhere, len(cells), between)
 
 
 def _plans(seeds: np.ndarray, num_rooms: int) -> tuple[np.ndarray, np.ndarray]:
