@@ -9,6 +9,7 @@ import torch
 import icrl
 from icrl.errors import ConfigError, TaskError
 from icrl.tasks import Tasks
+from icrl.timestep import TimeStep
 from icrl_envs.adversarial_bandit import AdversarialBandit
 from icrl_envs.bernoulli_bandit import BernoulliBandit
 from icrl_envs.contextual_bandit import ContextualBandit
@@ -105,6 +106,17 @@ def test_what_is_shown_has_unit_length_on_average(make, num_features):
 def test_one_episode_is_a_trial(make):
     family = make(horizon=11)
     assert (family.trial_episodes, family.max_episode_steps) == (1, 11)
+
+
+@pytest.mark.parametrize("make", EVERY)
+def test_the_oracle_plays_where_the_environment_is(make):
+    """The tasks may have been left on the CPU."""
+    family = make(num_arms=3)
+    tasks = family.sample_tasks(5, seed=0)
+    env = family.vector_env(tasks, device="meta")
+    opening = TimeStep.first(env.reset(seed=0)[0], family.action_space)
+    action, _ = family.oracle(tasks).act(opening, None, torch.Generator())
+    assert (action.device.type, tuple(action.shape)) == ("meta", (5,))
 
 
 # Splits

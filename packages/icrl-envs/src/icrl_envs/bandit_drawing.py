@@ -8,12 +8,8 @@ what it pays (hidden)       one mark a pull, from the first on         its share
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Colour, between
+from icrl_envs.drawing import AGENT, FLOOR, GOLD, TRAIL, WALL
 
-NIGHT: Colour = (22, 25, 37)
-LANE: Colour = (43, 48, 67)
-PALE: Colour = (240, 244, 250)
-BLUE: Colour = (110, 168, 254)
-GOLD: Colour = (245, 190, 92)
 DIM: Colour = (70, 84, 124)
 
 MARGIN, GAP = 12.0, 14.0
@@ -43,7 +39,7 @@ def bandit_picture(
     """
     height = float(np.clip(400 // len(expected), 8, 36))
     width = 2 * (MARGIN + GAP) + PAY_WIDTH + TIME_WIDTH + SHARE_WIDTH
-    canvas = Canvas(int(len(expected) * height + 2 * MARGIN), int(width), NIGHT)
+    canvas = Canvas(int(len(expected) * height + 2 * MARGIN), int(width), WALL)
     low, high = pay_range
     paid = np.clip((np.asarray(rewards, np.float64) - low) / (high - low), 0, 1)
     ends = np.clip((expected - low) / (high - low), 0, 1)
@@ -51,7 +47,7 @@ def bandit_picture(
     best = int(np.argmax(expected))
     for arm, end in enumerate(ends.tolist()):
         lane = _Lane(canvas, arm, height)
-        colour = GOLD if arm == best else BLUE
+        colour = GOLD if arm == best else TRAIL
         lane.bar(PAYS_AT, PAY_WIDTH, min(nothing, end), max(nothing, end), colour)
         pulled = actions == arm
         if pulled.any():
@@ -63,8 +59,8 @@ def bandit_picture(
         canvas.box(middle, (0.6 * height, max(0.8 * step, 1.0)), 0.5, between(DIM, GOLD, share))
     if len(actions):
         head = MARGIN + (int(actions[-1]) + 0.5) * height, TIMES_AT + len(actions) * step
-        canvas.glow(head, height, PALE, 0.4)
-        canvas.disc(head, 0.2 * height, PALE)
+        canvas.glow(head, height, AGENT, 0.4)
+        canvas.disc(head, 0.2 * height, AGENT)
     return canvas.pixels()
 
 
@@ -80,7 +76,7 @@ class _Lane:
             (SHARES_AT, SHARE_WIDTH),
         ):
             middle = self._middle, left + width / 2
-            canvas.box(middle, (0.8 * height, width), 0.5, LANE)
+            canvas.box(middle, (0.8 * height, width), 0.5, FLOOR)
 
     def bar(self, left: float, width: float, start: float, end: float, colour: Colour) -> None:
         """From `start` to `end`, both parts of a column."""
@@ -91,4 +87,4 @@ class _Lane:
 
     def line(self, across: float) -> None:
         """A pale line."""
-        self._canvas.box((self._middle, across), (0.8 * self._height, 2.0), 0.5, PALE)
+        self._canvas.box((self._middle, across), (0.8 * self._height, 2.0), 0.5, AGENT)

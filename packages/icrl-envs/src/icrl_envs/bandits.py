@@ -52,7 +52,7 @@ class Bandit(NativeFamily, Solved):
 
     def oracle(self, tasks: Tasks) -> "BestArm":
         """Pulls the arm that pays most on average."""
-        return BestArm(lambda observation: self.expected_pay(tasks.arrays, observation))
+        return BestArm(self.expected_pay, tasks)
 
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """A row for each arm: what it pays (which only the onlooker sees), its pulls, its share."""
@@ -126,9 +126,9 @@ def flips(chance: Tensor, generator: torch.Generator) -> Tensor:
 class BestArm(Policy[None]):
     """Pulls the arm that pays most on average: who knows the tasks needs no context."""
 
-    def __init__(self, expected_pay: Callable[[Tree], Tensor]) -> None:
-        """`expected_pay`: of observations, what each arm would pay [envs, arms]."""
-        self._expected_pay = expected_pay
+    def __init__(self, expected_pay: Callable[[Task, Tree], Tensor], tasks: Tasks) -> None:
+        """`expected_pay`: of tasks and observations, what each arm would pay [envs, arms]."""
+        self._expected_pay, self._tasks = expected_pay, tasks
 
     def initial_context(self, num_envs: int) -> None:
         """It remembers nothing."""
@@ -137,5 +137,5 @@ class BestArm(Policy[None]):
         self, timestep: TimeStep, context: None, generator: torch.Generator
     ) -> tuple[Tensor, None]:
         """Pull the best arm."""
-        pays = self._expected_pay(timestep.observation)
-        return pays.argmax(-1).to(timestep.reward.device), None
+        task = self._tasks.to(timestep.reward.device).arrays
+        return self._expected_pay(task, timestep.observation).argmax(-1), None

@@ -40,22 +40,9 @@ class ContextualBandit(FeatureBandit):
 
     hidden = "features"
 
-    def __init__(
-        self,
-        *,
-        num_arms: int = 20,
-        num_features: int = 2,
-        horizon: int = 300,
-        split_seed: int = 0,
-    ) -> None:
-        super().__init__(
-            num_arms,
-            num_features,
-            horizon,
-            split_seed,
-            shown=(num_features,),
-            hidden=(num_arms, num_features),
-        )
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Those of a context and of all arms' features."""
+        return (self.num_features,), (self.num_arms, self.num_features)
 
     def expected_of(self, state: State, arm: Tensor, task: Task) -> Tensor:
         """The product of the arm's features and the context."""

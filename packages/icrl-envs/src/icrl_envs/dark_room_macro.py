@@ -19,7 +19,7 @@ from icrl.tasks import Tasks
 from icrl_envs.counts import check_counts
 from icrl_envs.drawing import Picture
 from icrl_envs.keypad_drawing import with_keypad
-from icrl_envs.macros import Macros, MacroWalker, Routes
+from icrl_envs.macros import MacroRoutes, Macros, MacroWalker
 from icrl_envs.rooms import Room, View, paid
 from icrl_envs.rules import check_rules
 from icrl_envs.streams import task_stream
@@ -158,7 +158,7 @@ class DarkRoomMacro(NativeFamily, Solved):
         best = torch.cat([ways.shortest_action() for ways in self._parts(tasks)])
         return MacroWalker(self.room, self._view, best)
 
-    def _parts(self, tasks: Tasks) -> list[Routes]:
+    def _parts(self, tasks: Tasks) -> list[MacroRoutes]:
         macros, cells = tasks.arrays["macros"], self.room.cell(tasks.arrays["goal"])
         parts = zip(macros.split(CHUNK), cells.split(CHUNK), strict=True)
         return [self._macros.routes(macro, cell) for macro, cell in parts]

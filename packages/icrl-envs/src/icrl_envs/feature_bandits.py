@@ -30,27 +30,24 @@ class FeatureBandit(Bandit):
 
     def __init__(
         self,
-        num_arms: int,
-        num_features: int,
-        horizon: int,
-        split_seed: int,
         *,
-        shown: tuple[int, ...],
-        hidden: tuple[int, ...],
+        num_arms: int = 20,
+        num_features: int = 2,
+        horizon: int = 300,
+        split_seed: int = 0,
     ) -> None:
-        """`shown` and `hidden` are the shapes of both.
-
-        Raises:
-            ConfigError: for numbers that are too small.
-        """
         super().__init__(num_arms, horizon, split_seed)
         check_counts(1, num_features=num_features)
         self.num_features = num_features
         self.scale = num_features**-0.5
-        self._shown, self._hidden = shown, hidden
-        self.observation_space = spaces.Box(-FAR, FAR, shown, np.float32)
-        everything = spaces.Box(-np.inf, np.inf, hidden, np.float32)
+        self._shown, self._hidden = self.shapes()
+        self.observation_space = spaces.Box(-FAR, FAR, self._shown, np.float32)
+        everything = spaces.Box(-np.inf, np.inf, self._hidden, np.float32)
         self.task_space = spaces.Dict({self.hidden: everything})
+
+    @abstractmethod
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of what is shown and of what is hidden."""
 
     @abstractmethod
     def expected_of(self, state: State, arm: Tensor, task: Task) -> Tensor:

@@ -40,22 +40,9 @@ class LinearBandit(FeatureBandit):
 
     hidden = "weights"
 
-    def __init__(
-        self,
-        *,
-        num_arms: int = 20,
-        num_features: int = 2,
-        horizon: int = 300,
-        split_seed: int = 0,
-    ) -> None:
-        super().__init__(
-            num_arms,
-            num_features,
-            horizon,
-            split_seed,
-            shown=(num_arms, num_features),
-            hidden=(num_features,),
-        )
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Those of all arms' features and of the weights."""
+        return (self.num_arms, self.num_features), (self.num_features,)
 
     def expected_of(self, state: State, arm: Tensor, task: Task) -> Tensor:
         """The product of the arm's features and the weights."""

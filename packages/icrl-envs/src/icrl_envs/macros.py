@@ -34,13 +34,13 @@ class Macros:
         entry = torch.add(macro.int(), cell, alpha=len(self.moves))
         return self._tables[cell.device].index_select(0, entry)
 
-    def routes(self, macro: Tensor, goal: Tensor) -> "Routes":
+    def routes(self, macro: Tensor, goal: Tensor) -> "MacroRoutes":
         """Those of each task's macros [tasks, actions] and goal cell [tasks]."""
         passed = self.passed.transpose(0, 1)[macro.cpu()]
-        return Routes(passed[..., -1], (passed == goal.cpu().view(-1, 1, 1, 1)).any(-1))
+        return MacroRoutes(passed[..., -1], (passed == goal.cpu().view(-1, 1, 1, 1)).any(-1))
 
 
-class Routes:
+class MacroRoutes:
     """What each action of each task does in each cell, [tasks, actions, cells]."""
 
     def __init__(self, onward: Tensor, passes: Tensor) -> None:

@@ -5,14 +5,11 @@ from itertools import pairwise
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Colour, Point, between
+from icrl_envs.drawing import AGENT, GOLD, TRAIL, WALL
 
-NIGHT: Colour = (22, 25, 37)
 POOR: Colour = (40, 45, 64)
 RICH: Colour = (58, 130, 122)
 HERE: Colour = (66, 74, 102)
-PALE: Colour = (240, 244, 250)
-BLUE: Colour = (110, 168, 254)
-GOLD: Colour = (245, 190, 92)
 
 CELL, MARGIN = 36.0, 10.0
 LEAST_PAY, MOST_PAY = -1.0, 3.0
@@ -35,7 +32,7 @@ def tabular_picture(
         best: the best action in the present state; None if the episode is over.
     """
     rows, columns = reward.shape
-    canvas = Canvas(int(rows * CELL + 2 * MARGIN), int((columns + 1) * CELL + 2 * MARGIN), NIGHT)
+    canvas = Canvas(int(rows * CELL + 2 * MARGIN), int((columns + 1) * CELL + 2 * MARGIN), WALL)
     present = int(states[-1])
     lane = (_middle(present, -1)[0], MARGIN + (columns + 1) * CELL / 2)
     canvas.box(lane, (CELL, (columns + 1) * CELL), 0.2 * CELL, HERE)
@@ -52,15 +49,15 @@ def tabular_picture(
     canvas.trail(
         lines,
         0.1 * CELL,
-        [BLUE] * len(lines),
+        [TRAIL] * len(lines),
         [0.25 + 0.6 * (time + 1) / len(lines) for time in range(len(lines))],
     )
     for stop in done:
-        canvas.disc(stop, 0.13 * CELL, BLUE)
+        canvas.disc(stop, 0.13 * CELL, TRAIL)
     if best is not None:
         canvas.ring(_middle(present, best), 0.3 * CELL, 0.09 * CELL, GOLD)
-    canvas.glow(stops[-1], 0.8 * CELL, PALE, 0.3)
-    canvas.disc(stops[-1], 0.2 * CELL, PALE)
+    canvas.glow(stops[-1], 0.8 * CELL, AGENT, 0.3)
+    canvas.disc(stops[-1], 0.2 * CELL, AGENT)
     return canvas.pixels()
 
 
