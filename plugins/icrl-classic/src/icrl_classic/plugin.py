@@ -36,7 +36,7 @@ def _bandit_agents() -> list[AgentSpec]:
             "config:UCB1Config",
             summary="Pulls the arm of the highest upper confidence bound.",
             paper="doi:10.1023/A:1013689704352",
-            presets=BANDITS,
+            presets="ucb1",
         ),
         _spec(
             "thompson",
