@@ -1,11 +1,22 @@
-"""What the package's tests share: an id whose simulator is not installed here is skipped."""
+"""What the package's tests share: an id whose simulator is not installed here is skipped; and
+snapshots, pictures that somebody has looked at, with which those drawn now are compared.
+"""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import gymnasium
+import matplotlib.image
+import numpy as np
 import pytest
 
 from icrl.errors import MissingPackageError
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+NOTICED, SHARE = 8, 0.005
+"""A pixel has changed if a colour differs by more than that; so large a share of pixels may, since
+rounding differs between machines.
+"""
 
 
 @pytest.fixture
@@ -21,3 +32,23 @@ def made() -> Callable[[str], gymnasium.Env]:
             pytest.skip('needs pip install "icrl-envs[metaworld]"')
 
     return make
+
+
+@pytest.fixture
+def matches_snapshot() -> Callable[[np.ndarray, str], bool]:
+    """Whether a picture [height, width, 3] uint8 looks like the one that is kept by a name.
+
+    If none is kept it is drawn, for somebody to look at and to commit, and the test fails.
+    """
+
+    def matches(picture: np.ndarray, name: str) -> bool:
+        path = SNAPSHOTS / f"{name}.png"
+        if not path.exists():
+            matplotlib.image.imsave(path, picture)
+            pytest.fail(f"there was no snapshot: look at {path}, and commit it if it is right")
+        kept = np.rint(matplotlib.image.imread(path)[..., :3] * 255)
+        if kept.shape != picture.shape:
+            return False
+        return (np.abs(kept - picture).max(-1) > NOTICED).mean() <= SHARE
+
+    return matches

@@ -71,35 +71,62 @@ def walls_hit(walls: Tensor, position: Tensor, forward: Tensor, slopes: Tensor) 
         forward: [envs, 2] float32, of length one.
         slopes: [width], of the camera.
     """
-    right = torch.stack((forward[:, 1], -forward[:, 0]), dim=1)
-    rays = forward[:, None, :] + slopes[:, None] * right[:, None, :]  # [envs, width, 2]
-    rays = torch.where(rays.abs() < PARALLEL, PARALLEL, rays)
-    down, down_at = _first_entered(walls, position, rays)
-    over, over_at = _first_entered(walls.transpose(1, 2), position.flip(1), rays.flip(2))
-    across = over < down
+    shape = (len(walls), len(slopes))
+    rows, columns = walls.shape[1:]
+    down = forward[:, :1] + slopes * forward[:, 1:]
+    over = forward[:, 1:] - slopes * forward[:, :1]
+    vertical, horizontal = (
+        # Laid out in full, since what is stretched along its last axis takes longer.
+        _Axis(at[:, None].expand(shape).contiguous(), _crossing(ray), cells, stride)
+        for at, ray, cells, stride in (
+            (position[:, 0], down, rows, columns),
+            (position[:, 1], over, columns, 1),
+        )
+    )
+    down_hit, down_at = _first_entered(walls, vertical, horizontal)
+    over_hit, over_at = _first_entered(walls, horizontal, vertical)
+    across = over_hit < down_hit
     place = torch.where(across, over_at, down_at)
-    return WallsHit(torch.where(across, over, down), across, place - place.floor())
+    return WallsHit(torch.where(across, over_hit, down_hit), across, place - place.floor())
 
 
-def _first_entered(walls: Tensor, position: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
-    """How far rays go until they enter a wall across a line between rows, and the column (with its
-    fraction) there, [envs, width] each.
+class _Axis(NamedTuple):
+    """One axis of mazes, and rays along it."""
+
+    position: Tensor
+    """[envs, width] float32: where rays begin."""
+    ray: Tensor
+    """[envs, width] float32: how far they go for every unit of distance; never 0."""
+    cells: int
+    """Along this axis."""
+    stride: int
+    """Cells from one to the next along this axis, where all are numbered row by row."""
+
+
+def _crossing(ray: Tensor) -> Tensor:
+    return torch.where(ray.abs() < PARALLEL, PARALLEL, ray)
+
+
+def _first_entered(walls: Tensor, axis: _Axis, other: _Axis) -> tuple[Tensor, Tensor]:
+    """How far rays go until they enter a wall across a line between the cells of one axis, and
+    where on the other axis they do, [envs, width] each.
     """
-    envs, rows, columns = walls.shape
-    ahead = rays[..., 0] > 0
-    cell = position[:, 0].floor()[:, None, None]
-    number = torch.arange(1, rows - 1, device=walls.device)  # of the line, in the ray's order
-    steps = torch.where(ahead[..., None], number, -number)
-    entered = cell + steps  # the row behind each line
-    line = entered + ~ahead[..., None]
-    distance = (line - position[:, 0, None, None]) / rays[..., 0, None]
-    place = position[:, 1, None, None] + distance * rays[..., 1, None]
+    device, ahead = walls.device, axis.ray > 0
+    number = torch.arange(1.0, axis.cells - 1, device=device)[:, None, None]  # of lines to cross
+    cell = axis.position.floor()
+    within = axis.position - cell
+    begun = torch.where(ahead, within, 1 - within)
+    distance = (number - begun) / axis.ray.abs()  # [lines, envs, width]
+    place = torch.addcmul(other.position, distance, other.ray)
+    entered = torch.addcmul(cell, number, torch.where(ahead, 1.0, -1.0))
     # What lies beyond the outer wall was hidden by it: there any answer will do.
-    row = entered.clamp(0, rows - 1).long()
-    column = place.floor().clamp(0, columns - 1).long()
-    solid = walls.reshape(envs, -1).gather(1, (row * columns + column).view(envs, -1))
-    hit = distance.masked_fill(~solid.view_as(distance), float(rows + columns)).amin(-1)
-    return hit, position[:, 1, None] + hit * rays[..., 1]
+    entered.clamp_(0, axis.cells - 1)
+    place.floor_().clamp_(0, other.cells - 1)
+    first = torch.arange(len(walls), device=device, dtype=torch.int32) * walls[0].numel()
+    cells = (entered * axis.stride + place * other.stride).int() + first[:, None]
+    solid = walls.flatten().index_select(0, cells.flatten()).view_as(cells)
+    hit = torch.where(solid, distance, float(axis.cells + other.cells)).amin(0)
+    return hit, torch.addcmul(other.position, hit, other.ray)
 
 
 def pillar_hit(
