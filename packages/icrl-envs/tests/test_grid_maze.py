@@ -260,6 +260,17 @@ def test_the_window_is_lit_where_the_agent_is():
     assert np.abs(colour(picture, 0, 0) - STONE).max() <= 12
 
 
+def test_what_lies_outside_the_maze_lights_nothing():
+    """From the lower right room the window reaches beyond two sides, but not to the first cell."""
+    episode = Episode(
+        torch.zeros(1, 3, 3, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+    )
+    task = {**TASK, "start": np.array([3, 3, EAST])}
+    picture = GridMaze(**SMALL, view=5).render(task, episode)
+    assert np.abs(colour(picture, 0, 0) - STONE).max() <= 12
+    assert np.abs(colour(picture, 4, 4) - SEEN_STONE).max() <= 12
+
+
 # Refusals
 
 

@@ -137,8 +137,7 @@ class GridMaze(NativeFamily, Solved, LearnerView):
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """The maze with its goal, the way so far, the agent, and the window that it sees."""
         walk = self._poses.walk(task["start"], episode.action, task["maze"])
-        seen = self._poses.cells_seen(walk[-1:])[0]
-        return maze_picture(task["maze"], walk.numpy(), seen.numpy())
+        return maze_picture(task["maze"], walk.numpy(), self._poses.cells_in_window(int(walk[-1])))
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
         """By breadth-first search over cells and headings, [tasks] float32.

@@ -109,6 +109,13 @@ class Poses:
         """The cells that are seen from poses [envs], [envs, view * view] int64."""
         return self._on(pose.device).seen.index_select(0, pose)
 
+    def cells_in_window(self, pose: int) -> np.ndarray:
+        """The cells of the maze that are seen from one pose, without what lies outside, [cells]."""
+        seen, cell, reach = self.seen[pose], pose // len(STEPS), self.view // 2
+        down = (seen // self.side - cell // self.side).abs()
+        across = (seen % self.side - cell % self.side).abs()
+        return seen[(down <= reach) & (across <= reach)].numpy()
+
     def _every_pose(self) -> tuple[Tensor, Tensor, Tensor]:
         pose = torch.arange(self.count)
         cell = pose // len(STEPS)
