@@ -4,11 +4,13 @@ import subprocess
 import sys
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
 from gymnasium.spaces import Discrete, MultiDiscrete
 
+import icrl_classic
 from icrl.agent import Interface
 from icrl.config import presets
 from icrl.plugins import load_entry_point
@@ -17,6 +19,7 @@ from icrl_classic.finite import FiniteSpace
 from icrl_classic.plugin import icrl_agents
 
 SPECS = icrl_agents()
+README = Path(icrl_classic.__file__).parents[2] / "README.md"
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -36,6 +39,11 @@ def test_every_preset_can_be_used(spec, budget):
     for family in (None, *tomllib.loads(text)):
         config = load_entry_point(spec.config).from_dict(presets(text, family, budget))
         config.adapted(interface)
+
+
+def test_the_readme_has_every_agent():
+    text = README.read_text(encoding="utf-8")
+    assert not [spec.name for spec in SPECS if f"\n| `{spec.name}` | " not in text]
 
 
 def test_specs_and_settings_load_without_torch():
