@@ -1,5 +1,6 @@
 """LinUCB: its contract in both models, three pulls by hand, and what it refuses."""
 
+import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
@@ -80,7 +81,10 @@ def test_the_inverse_stays_the_inverse(shape):
     torch.testing.assert_close(context.inverse, expected.inverse(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("space", [Discrete(3), Box(-1, 1, (2, 3)), Box(-1, 1, (2, 3, 4))])
+@pytest.mark.parametrize(
+    "space",
+    [Discrete(3), Box(-1, 1, (2, 3)), Box(-1, 1, (2, 3, 4)), Box(0, 255, (5, 2), np.uint8)],
+)
 def test_observations_that_are_no_features_are_refused(space):
     with pytest.raises(SpaceError, match=r"a Box \[5, features\].* test/Features has"):
         policy_of(space, 5)

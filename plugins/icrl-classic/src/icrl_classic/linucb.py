@@ -6,7 +6,6 @@ Recommendation", arXiv:1003.0146.
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from gymnasium import Space, spaces
 from torch import Tensor
@@ -97,7 +96,7 @@ class LinUCBAgent(ClassicAgent):
         """
         arms, space = self.finite_actions(), self.interface.observation_space
         shape = space.shape or ()
-        real = isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating)
+        real = isinstance(space, spaces.Box) and space.dtype.kind == "f"
         if not (real and (len(shape) == 1 or (len(shape) == 2 and shape[0] == arms.size))):
             raise SpaceError(
                 f"linucb sees features: a Box [{arms.size}, features], a row for each arm, or a "
