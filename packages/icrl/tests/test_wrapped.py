@@ -121,6 +121,23 @@ def test_returned_tensors_are_never_written_to_again(family: GymnasiumFamily):
     assert equal(kept, copies)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_step_moves_one_batch_to_the_device(ends: bool, monkeypatch: pytest.MonkeyPatch):
+    """Observations, rewards and flags lie together; first ones only where an episode ended."""
+    env = CounterFamily().vector_env(CounterFamily().sample_tasks(5, seed=0), workers=0)
+    env.reset(seed=0)
+    for _ in range(2 if ends else 0):
+        env.step(torch.zeros(5, 1))
+    moved = []
+    move = torch.Tensor.to
+    monkeypatch.setattr(
+        torch.Tensor, "to", lambda self, *to: (moved.append(len(self)), move(self, *to))[1]
+    )
+    _, _, terminated, truncated, _ = env.step(torch.zeros(5, 1))
+    assert (terminated | truncated).all() == ends
+    assert moved == [env._layout.ends["opening" if ends else "outcome"]]
+
+
 def test_a_seed_makes_all_that_follows_repeat(family: GymnasiumFamily):
     tasks = family.sample_tasks(3, seed=1)
     first, second = (family.vector_env(tasks, num_envs=5, episodes_per_task=2) for _ in range(2))

@@ -2,16 +2,19 @@
 memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any, Self
 
 import numpy as np
+import torch
 from gymnasium import Space
+from torch import Tensor
 
 from icrl.spaces import array_dtype, leaf_shape, leaf_spaces
-from icrl.trees import Tree, map_tree
+from icrl.trees import Tree, leaves, map_tree
 
 ALIGNMENT = 64
 
@@ -28,42 +31,74 @@ class Layout:
     """Shape and dtype of one task's arrays."""
     num_envs: int
 
-    def arrays(self) -> dict[str, Tree]:
-        """The tree of (shape, dtype) of each field of `Buffers`."""
-        rows = self.num_envs
+    @cached_property
+    def spans(self) -> dict[str, Tree]:
+        """The tree of `Span` of each field of `Buffers`.
+
+        What comes back at a step lies first, so that it can be moved in one piece: all up to
+        `outcome`, and `opening` too where an episode ended.
+        """
+        rows, end = self.num_envs, 0
+
+        def lay(shape: tuple[int, ...], dtype: Any) -> Span:
+            nonlocal end
+            span = Span(end, (rows, *shape), np.dtype(dtype))
+            end += -(-max(span.num_bytes, 1) // ALIGNMENT) * ALIGNMENT
+            return span
 
         def of_space(space: Space) -> Tree:
-            return map_tree(
-                lambda s: _Array((rows, *leaf_shape(s)), array_dtype(s)), leaf_spaces(space)
-            )
+            return map_tree(lambda s: lay(leaf_shape(s), array_dtype(s)), leaf_spaces(space))
 
         return {
-            "action": of_space(self.action_space),
+            "reward": lay((), np.float32),
+            "terminated": lay((), bool),
+            "truncated": lay((), bool),
+            "success": lay((), bool),
             "outcome": of_space(self.observation_space),
             "opening": of_space(self.observation_space),
-            "reward": _Array((rows,), np.dtype(np.float32)),
-            "terminated": _Array((rows,), np.dtype(bool)),
-            "truncated": _Array((rows,), np.dtype(bool)),
-            "success": _Array((rows,), np.dtype(bool)),
-            "seed": _Array((rows,), np.dtype(np.int64)),
-            "task": {
-                name: _Array((rows, *shape), np.dtype(dtype))
-                for name, (shape, dtype) in self.tasks.items()
-            },
+            "action": of_space(self.action_space),
+            "seed": lay((), np.int64),
+            "task": {name: lay(shape, dtype) for name, (shape, dtype) in self.tasks.items()},
+        }
+
+    @cached_property
+    def ends(self) -> dict[str, int]:
+        """The byte after the last of each field."""
+        return {
+            name: max((span.start + span.num_bytes for _, span in leaves(tree)), default=0)
+            for name, tree in self.spans.items()
         }
 
     def num_bytes(self) -> int:
         """The size of the block of memory."""
-        return sum(array.room() for array in _leaves(self.arrays()))
+        return max(self.ends.values())
+
+    def tensors(self, block: Tensor, *names: str) -> list[Tree]:
+        """Fields of a block [bytes] uint8, each tensor with memory of its own, on its device."""
+        return [map_tree(lambda span: span.tensor(block), self.spans[name]) for name in names]
 
 
 @dataclass(frozen=True)
-class _Array:
+class Span:
+    """Where an array lies in the block of memory, and what it is."""
+
+    start: int
     shape: tuple[int, ...]
     dtype: np.dtype
 
-    def room(self) -> int:
-        return -(-max(prod(self.shape) * self.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+    @property
+    def num_bytes(self) -> int:
+        """Without what aligns the next one."""
+        return prod(self.shape) * self.dtype.itemsize
+
+    def array(self, memory: Any) -> np.ndarray:
+        """The array over the memory itself."""
+        return np.frombuffer(memory, self.dtype, prod(self.shape), self.start).reshape(self.shape)
+
+    def tensor(self, block: Tensor) -> Tensor:
+        """A copy out of a block [bytes] uint8."""
+        dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
+        return block[self.start : self.start + self.num_bytes].view(dtype).view(self.shape).clone()
 
 
 @dataclass(frozen=True)
@@ -88,23 +123,9 @@ class Buffers:
     @classmethod
     def over(cls, layout: Layout, memory: Any) -> Self:
         """The arrays over a block of `layout.num_bytes()` bytes."""
-        offset = 0
-
-        def lay(array: _Array) -> np.ndarray:
-            nonlocal offset
-            start, offset = offset, offset + array.room()
-            flat = np.frombuffer(memory, array.dtype, prod(array.shape), start)
-            return flat.reshape(array.shape)
-
-        return cls(**{name: map_tree(lay, tree) for name, tree in layout.arrays().items()})
-
-
-def _leaves(tree: Tree) -> Iterator[_Array]:
-    if isinstance(tree, dict):
-        for child in tree.values():
-            yield from _leaves(child)
-    elif isinstance(tree, tuple):
-        for child in tree:
-            yield from _leaves(child)
-    else:
-        yield tree
+        return cls(
+            **{
+                name: map_tree(lambda span: span.array(memory), tree)
+                for name, tree in layout.spans.items()
+            }
+        )

@@ -10,7 +10,7 @@ from torch import Tensor
 from icrl.devices import find_device
 from icrl.errors import TaskError, UsageError
 from icrl.tasks import Tasks
-from icrl.trees import Tree, map_tree, where
+from icrl.trees import Tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import Buffers, Layout
 from icrl.wrapped.conversion import action_receiver
@@ -20,6 +20,9 @@ from icrl.wrapped.workers import AVAILABLE, WorkerSimulators
 if TYPE_CHECKING:
     from icrl.wrapped.family import WrappedFamily
 
+ANSWERS = ("reward", "terminated", "truncated", "success", "outcome")
+"""What every step brings back."""
+
 
 class WrappedVectorEnv(TaskVectorEnv):
     """Gymnasium environments, one for each row, behind `TaskVectorEnv`.
@@ -28,6 +31,8 @@ class WrappedVectorEnv(TaskVectorEnv):
     `icrl.spaces.clipper` says what it received. A float64 observation or action space becomes
     float32 in tensors.
     """
+
+    family: "WrappedFamily"
 
     def __init__(
         self,
@@ -58,7 +63,9 @@ class WrappedVectorEnv(TaskVectorEnv):
         self._next = self._playing.copy()
         # Episodes of the task that each row plays, the current one included.
         self._begun = np.ones(num_envs, np.int64)
-        self._simulators, self._buffers = self._start(family, num_envs, workers, render_mode)
+        self._layout = self._laid_out()
+        self._simulators, self._buffers, memory = self._start(workers, render_mode)
+        self._block = torch.from_numpy(np.frombuffer(memory, np.uint8))
         self._receive = action_receiver(family.action_space, self._buffers.action)
         self.closed = False
 
@@ -88,9 +95,9 @@ class WrappedVectorEnv(TaskVectorEnv):
         self._buffers.success[:] = False
         self._simulators.reset()
         self._set_tasks(np.arange(self.num_envs), self._next)
-        observation = self._tensors(self._buffers.opening)
+        observation, success = self._moved("opening", "success")
         nowhere = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        return observation, self._info(observation, nowhere)
+        return observation, self._info(observation, nowhere, success)
 
     def step(self, actions: Tree) -> tuple[Tree, Tensor, Tensor, Tensor, dict[str, Any]]:
         """Step every row.
@@ -105,18 +112,15 @@ class WrappedVectorEnv(TaskVectorEnv):
         buffers = self._buffers
         self._receive(actions)
         self._simulators.step()
-        outcome = self._tensors(buffers.outcome)
-        reward, terminated, truncated = map(
-            self._tensor, (buffers.reward, buffers.terminated, buffers.truncated)
-        )
-        done = buffers.terminated | buffers.truncated
-        observation, ended = outcome, self._tensor(done)
-        if np.count_nonzero(done):
-            observation = where(ended, self._tensors(buffers.opening), outcome)
-            rows = np.flatnonzero(done)
+        rows = np.flatnonzero(buffers.terminated | buffers.truncated)
+        wanted = ANSWERS + ("opening",) * bool(len(rows))
+        reward, terminated, truncated, success, outcome, *opening = self._moved(*wanted)
+        observation, ended = outcome, terminated | truncated
+        if opening:
+            observation = where(ended, opening[0], outcome)
             self._advance(rows)
             self._set_tasks(rows, self._next)
-        return observation, reward, terminated, truncated, self._info(outcome, ended)
+        return observation, reward, terminated, truncated, self._info(outcome, ended, success)
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every row, if the environment was made with a `render_mode`."""
@@ -126,21 +130,26 @@ class WrappedVectorEnv(TaskVectorEnv):
         """Close the simulators."""
         self._simulators.close()
 
-    def _start(
-        self, family: "WrappedFamily", num_envs: int, workers: int | None, render_mode: str | None
-    ) -> tuple[Simulators | WorkerSimulators, Buffers]:
+    def _laid_out(self) -> Layout:
         tasks = {name: (array.shape[1:], array.dtype.str) for name, array in self._arrays.items()}
-        layout = Layout(family.observation_space, family.action_space, tasks, num_envs)
+        family = self.family
+        return Layout(family.observation_space, family.action_space, tasks, self.num_envs)
+
+    def _start(
+        self, workers: int | None, render_mode: str | None
+    ) -> tuple[Simulators | WorkerSimulators, Buffers, Any]:
+        family, layout = self.family, self._layout
         if workers is None:
-            workers = 0 if render_mode is not None else _worthwhile_workers(family, num_envs)
+            workers = 0 if render_mode is not None else _worthwhile_workers(family, self.num_envs)
         if workers > 0 and (render_mode is not None or not AVAILABLE):
             why = "draw frames" if render_mode is not None else "run on this system"
             raise UsageError(f"{family.id}: worker processes cannot {why}; use workers=0.")
         if workers > 0:
-            remote = WorkerSimulators(family, layout, min(workers, num_envs))
-            return remote, remote.buffers
-        buffers = Buffers.over(layout, bytearray(layout.num_bytes()))
-        return Simulators(family, range(num_envs), buffers, render_mode), buffers
+            remote = WorkerSimulators(family, layout, min(workers, self.num_envs))
+            return remote, remote.buffers, remote.memory
+        memory = bytearray(layout.num_bytes())
+        buffers = Buffers.over(layout, memory)
+        return Simulators(family, range(self.num_envs), buffers, render_mode), buffers, memory
 
     def _advance(self, rows: np.ndarray) -> None:
         """These rows begin the episode that was prepared for them; prepare the one after."""
@@ -162,20 +171,15 @@ class WrappedVectorEnv(TaskVectorEnv):
         for name, array in self._buffers.task.items():
             array[rows] = self._arrays[name][tasks[rows]]
 
-    def _tensors(self, tree: Tree) -> Tree:
-        if isinstance(tree, np.ndarray):
-            return self._tensor(tree)
-        return map_tree(self._tensor, tree)
+    def _moved(self, *names: str) -> list[Tree]:
+        """Fields of the buffers, moved to the device in one piece and copied there."""
+        end = max(self._layout.ends[name] for name in names)
+        return self._layout.tensors(self._block[:end].to(self.device), *names)
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        """A copy, as the buffers are written again."""
-        tensor = torch.from_numpy(array.copy())
-        return tensor if self.device.type == "cpu" else tensor.to(self.device)
-
-    def _info(self, outcome: Tree, ended: Tensor) -> dict[str, Any]:
+    def _info(self, outcome: Tree, ended: Tensor, success: Tensor) -> dict[str, Any]:
         info = {"final_obs": outcome, "_final_obs": ended}
         if self.family.reports_success:
-            info["success"] = self._tensor(self._buffers.success)
+            info["success"] = success
         return info
 
 

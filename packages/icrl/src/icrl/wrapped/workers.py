@@ -35,7 +35,8 @@ class WorkerSimulators:
 
     def __init__(self, family: "WrappedFamily", layout: Layout, workers: int) -> None:
         file = _memory_file(layout.num_bytes())
-        self.buffers = Buffers.over(layout, mmap.mmap(file, layout.num_bytes()))
+        self.memory = mmap.mmap(file, layout.num_bytes())
+        self.buffers = Buffers.over(layout, self.memory)
         self._family_id = family.id
         self._workers: list[tuple[subprocess.Popen, Connection]] = []
         self._close = weakref.finalize(self, _close, self._workers)
