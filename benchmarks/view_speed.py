@@ -13,7 +13,7 @@ from measurement import write_result
 from stepping import our_rate
 
 FAMILIES = ("icrl/Watermaze-v0", "icrl/VisualMaze-v0")
-SIZES = {"cpu": (1, 64, 1024), "cuda": (1, 64, 1024, 4096)}
+SIZES = {"cpu": (1, 64, 1024), "cuda": (1, 64, 1024, 4096, 16_384)}
 GATED, GATES = "icrl/Watermaze-v0", {"cpu": 20_000, "cuda": 1_000_000}
 """Frames a second that must be reached at some number of environments: with two cores, and with one
 data-centre GPU.

@@ -142,6 +142,17 @@ def test_a_pool_of_mazes_shows_each_row_its_own(family):
     assert np.array_equal(frames[0].numpy(), walk(family, [])[0][0])
 
 
+@pytest.mark.gpu
+def test_a_gpu_shows_what_a_cpu_shows():
+    family, shown = VisualMaze(), {}
+    tasks, actions = family.sample_tasks(5, seed=0), torch.arange(35).view(7, 5) % 3
+    for device in ("cpu", "cuda"):
+        env = family.vector_env(tasks, device=device)
+        frames = [env.reset(seed=0)[0], *(env.step(action)[0] for action in actions)]
+        shown[device] = torch.stack(frames).cpu().int()
+    assert ((shown["cpu"] - shown["cuda"]).abs() > 8).float().mean() < 0.005
+
+
 # What it states
 
 

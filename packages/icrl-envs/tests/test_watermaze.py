@@ -167,6 +167,17 @@ def test_the_platform_is_invisible(family):
     assert all(np.array_equal(one, other) for one, other in zip(ahead, elsewhere, strict=True))
 
 
+@pytest.mark.gpu
+def test_a_gpu_shows_what_a_cpu_shows(family):
+    tasks, actions = family.sample_tasks(5, seed=0), torch.arange(35).view(7, 5) % 8
+    shown = {}
+    for device in ("cpu", "cuda"):
+        env = family.vector_env(tasks, device=device)
+        frames = [env.reset(seed=0)[0], *(env.step(action)[0] for action in actions)]
+        shown[device] = torch.stack(frames).cpu().int()
+    assert ((shown["cpu"] - shown["cuda"]).abs() > 8).float().mean() < 0.005
+
+
 # What it states
 
 

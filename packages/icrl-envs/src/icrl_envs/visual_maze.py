@@ -45,7 +45,7 @@ class VisualMaze(NativeFamily, Solved):
     The mazes, starts, moves and rewards are those of `GridMaze`: `size` x `size` rooms, of which
     one way joins any two; start and target are two of them and stay through a trial. The target is
     a green pillar, seen as soon as no wall hides it. Walls that look north or south are brown,
-    others grey, so that a heading can be told but for its opposite.
+    others grey, so that it can be told along which of the two a gaze goes.
 
     In RL²'s ViZDoom mazes an agent glides, by steps and angles that the paper does not give. Here
     it moves by cells and turns by quarters, so that optimum and random return are exact: who knows
