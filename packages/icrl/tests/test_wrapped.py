@@ -157,6 +157,17 @@ def test_worker_processes_return_what_this_process_returns(id: str):
         there.close()
 
 
+@pytest.mark.parametrize(("num_envs", "workers"), [(8, 0), (64, 3)])
+def test_all_cores_step_what_takes_long(num_envs: int, workers: int, monkeypatch: Any):
+    """A step of half a tenth of a millisecond, as HalfCheetah's: one process for few of them."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    family = CounterFamily()
+    family.step_seconds = 5e-5
+    env = family.vector_env(family.sample_tasks(num_envs, seed=0))
+    assert len(getattr(env._simulators, "_workers", [])) == workers
+    env.close()
+
+
 def test_fixed_tasks_survive_a_seed():
     family = CounterFamily()
     env = family.vector_env(family.sample_tasks(2, seed=3), num_envs=5)

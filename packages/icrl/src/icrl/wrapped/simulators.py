@@ -10,8 +10,9 @@ from icrl.wrapped.conversion import Misfit, RangeCheck, row_reader, row_writer
 if TYPE_CHECKING:
     from icrl.wrapped.family import WrappedFamily
 
-SLOW_STEP_SECONDS = 5e-3
-"""From this time for a step of all environments on, worker processes are worth it."""
+SLOW_STEP_SECONDS = 2e-3
+"""From this time for a step of all environments on, worker processes are worth it: two halve it for
+some tenths of a millisecond, and have taken seconds to start."""
 
 
 class Simulators:
