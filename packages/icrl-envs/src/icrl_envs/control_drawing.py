@@ -6,10 +6,10 @@ from itertools import pairwise
 from math import cos, sin
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from icrl.families import Episode
+from icrl.wrapped.ids import find_spec, make
 from icrl_envs.canvas import Canvas, Colour, Point
 
 BACKGROUND: Colour = (22, 25, 37)
@@ -149,4 +149,4 @@ def _step_seconds(simulator: str) -> float:
 @cache
 def _simulator(simulator: str) -> Any:
     """An environment whose body is moved for drawing alone."""
-    return gymnasium.make(simulator, disable_env_checker=True).unwrapped
+    return make(find_spec(simulator), {}).unwrapped
