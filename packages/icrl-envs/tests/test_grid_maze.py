@@ -183,6 +183,14 @@ def test_the_optimum_counts_turns_and_steps():
     assert family.optimal_return(given(family)).item() == pytest.approx(1 - 0.04 * 8)
 
 
+def test_another_cost_of_a_step_is_paid_and_stated():
+    family = GridMaze(**SMALL, step_cost=0.01)
+    assert family.optimal_return(given(family)).item() == pytest.approx(1 - 0.01 * 8)
+    env = family.single_env()
+    env.reset(options={"task": TASK})
+    assert [env.step(action)[1] for action in SHORTEST] == pytest.approx([-0.01] * 7 + [0.99])
+
+
 def test_a_goal_out_of_reach_costs_every_step():
     family = GridMaze(**SMALL, horizon=7)
     assert family.optimal_return(given(family)).item() == pytest.approx(-0.04 * 7)
@@ -281,6 +289,7 @@ def test_what_lies_outside_the_maze_lights_nothing():
         ({"horizon": -1}, "horizon=-1"),
         ({"view": 4}, "view=4: expected an odd number"),
         ({"view": 0}, "view=0"),
+        ({"step_cost": -0.04}, "step_cost=-0.04: expected 0 or more"),
         ({"num_test_tasks": 0}, "num_test_tasks=0"),
         ({"trial_episodes": 0}, "trial_episodes=0"),
         ({"split_seed": -1}, "split_seed=-1"),

@@ -8,6 +8,8 @@
 4   # # # # #
 """
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -218,6 +220,7 @@ def test_the_picture_looks_as_it_did(family, matches_snapshot):
         ({"height": 0}, "height=0: expected a whole number, 1 or more"),
         ({"size": 1}, "size=1: expected a whole number, 2 or more"),
         ({"horizon": -1}, "horizon=-1"),
+        ({"step_cost": math.inf}, "step_cost=inf: expected 0 or more, and finite"),
         ({"num_test_tasks": 0}, "num_test_tasks=0"),
         ({"size": 2}, "2000 tasks asked of mazes of size=2"),
     ],

@@ -4,6 +4,7 @@ The grid stand-in of the visual navigation of Duan et al. 2016, "RL²: Fast Rein
 via Slow Reinforcement Learning", arXiv:1611.02779, section 3.3.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,8 +25,8 @@ from icrl_envs.perfect_mazes import distinct_mazes, rooms
 from icrl_envs.played import played
 from icrl_envs.streams import task_stream
 
-AT_GOAL, AT_WALL, EACH_STEP = 1.0, -0.001, -0.04
-"""What the goal pays, what running against a wall costs, and what every step costs."""
+AT_GOAL, AT_WALL = 1.0, -0.001
+"""What the goal pays, and what running against a wall costs."""
 CHUNK = 128
 """Mazes that are solved at once, which bounds the memory."""
 
@@ -49,8 +50,8 @@ class GridMaze(NativeFamily, Solved, LearnerView):
 
     Training and test mazes differ in their walls, which are fixed by `split_seed`. Keywords: `size`
     (5 rooms along a side) and `horizon` (250; RL² tests 9 x 9 rooms with 1000 steps); `view` (5,
-    odd); `num_train_tasks` and `num_test_tasks` (1000 each, as in RL²); `split_seed`;
-    `trial_episodes` (2, as RL² trains; it tests 5 too).
+    odd); `step_cost` (0.04; SNAIL says 0.01); `num_train_tasks` and `num_test_tasks` (1000 each, as
+    in RL²); `split_seed`; `trial_episodes` (2, as RL² trains; it tests 5 too).
 
     A source's learner may see the pose (cell and heading), with which a table can be learned.
     """
@@ -64,6 +65,7 @@ class GridMaze(NativeFamily, Solved, LearnerView):
         size: int = 5,
         horizon: int = 250,
         view: int = 5,
+        step_cost: float = 0.04,
         num_train_tasks: int = 1000,
         num_test_tasks: int = 1000,
         split_seed: int = 0,
@@ -77,7 +79,10 @@ class GridMaze(NativeFamily, Solved, LearnerView):
             raise ConfigError(
                 f"view={view}: expected an odd number, as the agent is in its middle."
             )
+        if not 0 <= step_cost < math.inf:
+            raise ConfigError(f"step_cost={step_cost}: expected 0 or more, and finite.")
         self._horizon = self.max_episode_steps = horizon
+        self._step_cost = step_cost
         self.trial_episodes = trial_episodes
         self._poses = Poses(2 * size + 1, view)
         self._size, self._split_seed = size, split_seed
@@ -150,13 +155,17 @@ class GridMaze(NativeFamily, Solved, LearnerView):
         ]
         needed = torch.cat(steps).double()
         in_time = needed <= self._horizon
-        return (EACH_STEP * needed.clamp(max=self._horizon) + AT_GOAL * in_time).float()
+        steps = needed.clamp(max=self._horizon)
+        return (AT_GOAL * in_time - self._step_cost * steps).float()
 
     def random_return(self, tasks: Tasks) -> Tensor:
         """By the Markov chain of cells and headings, [tasks] float32."""
         earned = [
             ways.random_returns(
-                at_goal=AT_GOAL, at_wall=AT_WALL, each_step=EACH_STEP, horizon=self._horizon
+                at_goal=AT_GOAL,
+                at_wall=AT_WALL,
+                each_step=-self._step_cost,
+                horizon=self._horizon,
             ).gather(1, start[:, None])[:, 0]
             for ways, start in self._parts(tasks)
         ]
@@ -176,8 +185,8 @@ class GridMaze(NativeFamily, Solved, LearnerView):
     def _paid(self, found: Tensor) -> Tensor:
         """The reward of a step onto floor, against a wall or onto the goal, float32."""
         if found.device not in self._pays:
-            pays = (EACH_STEP, EACH_STEP + AT_WALL, EACH_STEP + AT_GOAL)
-            self._pays[found.device] = torch.tensor(pays).to(found.device)
+            pays = torch.tensor((0.0, AT_WALL, AT_GOAL)) - self._step_cost
+            self._pays[found.device] = pays.to(found.device)
         return self._pays[found.device].index_select(0, found.int())
 
     def _draw(self, counts: dict[str, int]) -> dict[str, dict[str, Tensor]]:

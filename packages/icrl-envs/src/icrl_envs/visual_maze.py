@@ -54,8 +54,9 @@ class VisualMaze(NativeFamily, Solved):
 
     Training and test mazes differ in their walls, which are fixed by `split_seed`. Keywords: `size`
     (5 rooms along a side) and `horizon` (250; RL² tests 9 x 9 rooms with 1000 steps); `height` (30)
-    and `width` (40) in pixels; `num_train_tasks` and `num_test_tasks` (1000 each, as in RL²);
-    `split_seed`; `trial_episodes` (2, as RL² trains; it tests 5 too).
+    and `width` (40) in pixels; `step_cost` (0.04; SNAIL says 0.01); `num_train_tasks` and
+    `num_test_tasks` (1000 each, as in RL²); `split_seed`; `trial_episodes` (2, as RL² trains; it
+    tests 5 too).
     """
 
     action_space = spaces.Discrete(3)
@@ -70,6 +71,7 @@ class VisualMaze(NativeFamily, Solved):
         horizon: int = 250,
         height: int = 30,
         width: int = 40,
+        step_cost: float = 0.04,
         num_train_tasks: int = 1000,
         num_test_tasks: int = 1000,
         split_seed: int = 0,
@@ -79,6 +81,7 @@ class VisualMaze(NativeFamily, Solved):
         self._grid = GridMaze(
             size=size,
             horizon=horizon,
+            step_cost=step_cost,
             num_train_tasks=num_train_tasks,
             num_test_tasks=num_test_tasks,
             split_seed=split_seed,
