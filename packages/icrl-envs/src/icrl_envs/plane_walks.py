@@ -10,6 +10,8 @@ from torch import Tensor
 
 MOST_TASKS = 64
 """Goals that are worked on at once, which bounds the memory."""
+DEVIATIONS = 8
+"""How many standard deviations of a walk are looked at; beyond, its chance is below 1e-15."""
 FINENESS = 100
 """Places of a table of densities for each reach."""
 
@@ -37,7 +39,9 @@ def disc_returns(goal: Tensor, radius: float, reach: float, horizon: int) -> Ten
     In polar coordinates about the goal, since what is paid jumps at the radius. Densities are read
     off a table, between two of its places linearly.
     """
-    spacing, end = reach / FINENESS, (horizon + 1) * FINENESS
+    spacing = reach / FINENESS
+    farthest = min(goal.abs().max().item() + radius, reach * horizon)
+    end = int(farthest / spacing) + 2
     grid = spacing * torch.arange(-end, end + 1, dtype=torch.float64)
     densities = torch.stack([walk_density(grid, reach, t) for t in range(1, horizon + 1)])
     distance, weight = (torch.from_numpy(array) for array in np.polynomial.legendre.leggauss(16))
@@ -77,6 +81,7 @@ def _nodes_between_knots(reach: float, steps: int) -> tuple[Tensor, Tensor]:
     """
     inner, share = np.polynomial.legendre.leggauss(max(4, 24 // steps))
     left = 2 * reach * torch.arange(steps, dtype=torch.float64) - reach * steps
+    left = left[(left + reach).abs() <= reach * (1 + DEVIATIONS * (steps / 3) ** 0.5)]
     nodes = (left[:, None] + reach * (1 + torch.from_numpy(inner))).flatten()
-    weights = (reach * torch.from_numpy(share)).expand(steps, -1).flatten()
+    weights = (reach * torch.from_numpy(share)).expand(len(left), -1).flatten()
     return nodes, weights * walk_density(nodes, reach, steps)
