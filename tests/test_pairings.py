@@ -1,14 +1,18 @@
 """Every agent with every sort of environment, through the command line's own entry function.
 
-| family                | observation                    | action     | environment |
-|-----------------------|--------------------------------|------------|-------------|
-| icrl/DarkRoom-v0      | MultiDiscrete                  | Discrete   | native      |
-| icrl/DarkKeyToDoor-v0 | MultiDiscrete                  | Discrete   | native      |
-| CartPole-v1           | Box                            | Discrete   | Gymnasium's |
-| Pendulum-v1           | Box                            | Box        | Gymnasium's |
-| MiniGrid-Empty-5x5-v0 | Dict of Box, Discrete and Text | Discrete   | a stranger's|
-| Blackjack-v1          | Tuple                          | Discrete   | Gymnasium's |
+| family                     | observation                    | action     | environment |
+|----------------------------|--------------------------------|------------|-------------|
+| icrl/DarkRoom-v0           | MultiDiscrete                  | Discrete   | native      |
+| icrl/DarkKeyToDoor-v0      | MultiDiscrete                  | Discrete   | native      |
+| CartPole-v1                | Box                            | Discrete   | Gymnasium's |
+| Pendulum-v1                | Box                            | Box        | Gymnasium's |
+| MiniGrid-Empty-5x5-v0      | Dict of Box, Discrete and Text | Discrete   | a stranger's|
+| Blackjack-v1               | Tuple                          | Discrete   | Gymnasium's |
+| icrl/MiniGrid-FourRooms-v0 | Dict of symbols and Discrete   | Discrete   | wrapped     |
+| icrl/HalfCheetahVel-v0     | Box                            | Box        | wrapped     |
 """
+
+from itertools import product
 
 import numpy as np
 import pytest
@@ -24,10 +28,13 @@ FAMILIES = (
     "MiniGrid-Empty-5x5-v0",
     "Blackjack-v1",
 )
+WRAPPED = ("icrl/MiniGrid-FourRooms-v0", "icrl/HalfCheetahVel-v0")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("agent", ["ad", "ed"])
+@pytest.mark.parametrize(
+    ("agent", "family"),
+    [*product(("ad", "ed"), FAMILIES), *product(("ad",), WRAPPED)],
+)
 def test_a_pairing_leaves_a_checkpoint_and_finite_returns(agent, family, tmp_path, capsys):
     out = tmp_path / "run"
     argv = ["run", agent, family, "--budget", "smoke", "--device", "cpu", "--out", str(out)]
