@@ -57,13 +57,6 @@ class TestWalkerParam(ControlContract):
     id = "icrl/WalkerParam-v0"
 
 
-class TestAsManyTasksAsMetaDT(FamilyContract):
-    def make_family(self):
-        return icrl.make_family(
-            "icrl/HalfCheetahVel-v0", horizon=7, num_train_tasks=45, num_test_tasks=5
-        )
-
-
 @pytest.mark.parametrize(("id", "size"), IDS.items())
 def test_a_family_is_what_its_datasheet_says(id, size):
     family = icrl.make_family(id)
@@ -262,6 +255,8 @@ def test_a_finite_split_has_fixed_tasks():
         set(family.sample_tasks(5, split="test", seed=s).arrays["angle"].tolist()) for s in (0, 1)
     ]
     assert drawn[0] == drawn[1] and len(drawn[0]) == 5
+    with pytest.raises(TaskError, match="5 distinct tasks"):
+        family.sample_tasks(6, split="test", seed=0)
 
 
 def test_workers_change_nothing():
