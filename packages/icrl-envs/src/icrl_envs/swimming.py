@@ -1,6 +1,7 @@
 """Swimming: how a body moves and turns in a round pool, and the swimmer who knows where to go."""
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,6 +19,10 @@ ACTIONS = (  # strokes ahead, strokes to the right, turns to the left
     (1, 0, 1),  # rotate left and forward
     (1, 0, -1),  # rotate right and forward
 )
+
+
+SWIMS = 8192
+"""Random episodes, each counted with its mirror image, from which chances are taken."""
 
 
 class Pool:
@@ -67,6 +72,41 @@ class Pool:
             distance = math.sqrt(distance**2 + self.speed**2 - math.sqrt(2) * distance * self.speed)
             steps += 1
         return steps
+
+
+class RandomSwims:
+    """Episodes of random actions, always the same ones, and what they reach."""
+
+    def __init__(self, pool: Pool, steps: int) -> None:
+        """`steps`: of an episode, which opens in the middle."""
+        self._pool, self._steps = pool, steps
+
+    def chances(self, goal: Tensor, reach: float) -> Tensor:
+        """The share of episodes that end a step within `reach` of goals [tasks, 2], [tasks]
+        float32.
+        """
+        x, y = self._swims.unbind(-1)
+        chances = []
+        for goal_x, goal_y in goal.tolist():
+            across = (x - goal_x).square()
+            found = [
+                (across + (y - side).square()).amin(0) <= reach**2 for side in (goal_y, -goal_y)
+            ]
+            chances.append(torch.stack(found).float().mean())
+        return torch.stack(chances).to(goal.device)
+
+    @cached_property
+    def _swims(self) -> Tensor:
+        """The place after each step, [steps, swims, 2]."""
+        generator = torch.Generator().manual_seed(0)
+        position = torch.zeros((SWIMS, 2))
+        heading = torch.zeros(SWIMS, dtype=torch.int64)
+        places = []
+        for _ in range(self._steps):
+            action = torch.randint(len(ACTIONS), (SWIMS,), generator=generator)
+            position, heading = self._pool.moved(position, heading, action)
+            places.append(position)
+        return torch.stack(places)
 
 
 class Swimmer(Policy[tuple[Tensor, Tensor]]):

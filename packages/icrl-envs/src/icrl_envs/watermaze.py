@@ -22,14 +22,12 @@ from icrl_envs.raycaster import Camera, arena_hit
 from icrl_envs.rooms import paid
 from icrl_envs.streams import task_stream
 from icrl_envs.strips import Strips
-from icrl_envs.swimming import ACTIONS, Pool, Swimmer
+from icrl_envs.swimming import ACTIONS, Pool, RandomSwims, Swimmer
 from icrl_envs.view_drawing import arena_map, side_by_side
 from icrl_envs.wallpapers import PLACES, arena_paper
 
 DISC, WALL_RADIUS, BODY = 580.0, 680.0, 40.0
 """Radius of the disc in which platforms lie, of the wall, and how near to it a body comes."""
-WALKS = 8192
-"""Random episodes, each counted with its mirror image, from which the random return is taken."""
 
 
 class Watermaze(NativeFamily, Solved):
@@ -97,7 +95,8 @@ class Watermaze(NativeFamily, Solved):
                 f"platform_radius above speed / √2 = {speed / math.sqrt(2):.1f} and a horizon of "
                 f"{needed or 'enough'} steps or more, so that every platform is within reach."
             )
-        self.max_episode_steps = self._horizon = horizon
+        self.max_episode_steps = horizon
+        self._random_swims = RandomSwims(self.pool, horizon)
         self.trial_episodes = trial_episodes
         self._reach, self._min_distance = platform_radius, min_distance
         self._split_seed = split_seed
@@ -117,7 +116,6 @@ class Watermaze(NativeFamily, Solved):
             half_light=900,
         )
         self._places = {torch.device("cpu"): places}
-        self._walks: Tensor | None = None
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
         """Platforms [tasks, 2] of a split: distance and direction."""
@@ -184,39 +182,16 @@ class Watermaze(NativeFamily, Solved):
         return torch.ones_like(tasks.arrays["platform"][:, 0])
 
     def random_return(self, tasks: Tasks) -> Tensor:
-        """The share of simulated random episodes that end a step on the platform, [tasks] float32.
+        """The share of random episodes that end a step on the platform, [tasks] float32.
 
         The same episodes are looked at for every task, so that the answer is always the same.
         """
-        if self._walks is None:
-            self._walks = self._random_walks()
-        platforms = _places(tasks.arrays["platform"].cpu())
-        x, y = self._walks.unbind(-1)
-        shares = []
-        for platform_x, platform_y in platforms.tolist():
-            across = (x - platform_x).square()
-            found = [
-                (across + (y - side).square()).amin(0) <= self._reach**2
-                for side in (platform_y, -platform_y)
-            ]
-            shares.append(torch.stack(found).float().mean())
-        return torch.stack(shares).to(tasks.arrays["platform"].device)
+        platforms = _places(tasks.arrays["platform"])
+        return self._random_swims.chances(platforms, self._reach)
 
     def oracle(self, tasks: Tasks) -> Swimmer:
         """Swims to the platform."""
         return Swimmer(self.pool, _places(tasks.arrays["platform"]))
-
-    def _random_walks(self) -> Tensor:
-        """Where random actions lead, [steps, walks, 2]."""
-        generator = torch.Generator().manual_seed(0)
-        position = torch.zeros((WALKS, 2))
-        heading = torch.zeros(WALKS, dtype=torch.int64)
-        walks = []
-        for _ in range(self._horizon):
-            action = torch.randint(len(ACTIONS), (WALKS,), generator=generator)
-            position, heading = self.pool.moved(position, heading, action)
-            walks.append(position)
-        return torch.stack(walks)
 
 
 def _places(platform: Tensor) -> Tensor:
