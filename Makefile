@@ -63,6 +63,8 @@ docs: $(STAMP) ## Build the documentation into docs/_build/html
 
 bench: $(STAMP) ## Run the benchmarks that take minutes; the results lie in benchmarks/results
 	$(BIN)/python benchmarks/env_speed.py
+	$(BIN)/python benchmarks/family_speed.py
+	$(BIN)/python benchmarks/view_speed.py
 	$(BIN)/python benchmarks/wrapped_speed.py
 	$(BIN)/python benchmarks/q_learning_speed.py
 	$(BIN)/python benchmarks/recorder_cost.py
