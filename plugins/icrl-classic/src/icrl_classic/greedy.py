@@ -23,6 +23,8 @@ class GreedyPolicy(BanditPolicy):
     def choose(self, seen: Seen, generator: torch.Generator) -> Tensor:
         """The arm that looks best, or any."""
         greedy = best(self.belief.mean(seen.pulls, seen.paid), self.config.ties, generator)
+        if not self.epsilon:
+            return greedy
         return sometimes_any(greedy, self.epsilon, self.arms.size, generator)
 
 
