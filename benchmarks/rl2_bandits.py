@@ -71,6 +71,11 @@ READINGS = {
     "greedy": (
         Reading(name="ties to the first arm", agent="greedy"),
         Reading(name="ties at random", agent="greedy", fixed={"ties": "random"}),
+        Reading(
+            name="what was seen, as in the table of MDPs",
+            agent="greedy",
+            fixed={"successes": 1e-4, "failures": 1e-4},
+        ),
     ),
 }
 
