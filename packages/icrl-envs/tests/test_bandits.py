@@ -13,6 +13,7 @@ from icrl.timestep import TimeStep
 from icrl_envs.adversarial_bandit import AdversarialBandit
 from icrl_envs.bernoulli_bandit import BernoulliBandit
 from icrl_envs.contextual_bandit import ContextualBandit
+from icrl_envs.drawing import AGENT
 from icrl_envs.gaussian_bandit import GaussianBandit
 from icrl_envs.linear_bandit import LinearBandit, expected_maximum
 
@@ -241,6 +242,15 @@ def test_a_pull_that_paid_is_brighter_than_one_that_did_not():
     picture = env.render().astype(int)
     paid, unpaid = picture[12 + 18, 146 + 19], picture[12 + 54, 146 + 48 + 19]
     assert paid.sum() > unpaid.sum() + 100
+
+
+@pytest.mark.parametrize(("make", "steady"), [(GaussianBandit, True), (LinearBandit, False)])
+def test_the_mean_of_what_an_arm_paid_is_shown_where_it_tells_what_it_will_pay(make, steady):
+    env = make(num_arms=2, horizon=11).single_env(render_mode="rgb_array")
+    env.reset(seed=0)
+    env.step(0)
+    pays = env.render()[12 : 12 + 36, 12 : 12 + 120].astype(int)
+    assert (np.abs(pays - AGENT).max(-1) < 12).any() == steady
 
 
 # Refusals

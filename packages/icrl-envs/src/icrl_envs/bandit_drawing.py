@@ -24,11 +24,14 @@ def bandit_picture(
     rewards: np.ndarray,
     horizon: int,
     pay_range: tuple[float, float],
+    *,
+    steady: bool,
 ) -> np.ndarray:
     """One row for each arm, the first one on top, [height, width, 3] uint8.
 
-    Left: what the arm pays on average, golden for the best one, with a pale line at the mean of
-    what it paid. Middle: the pulls in time, the brighter the more they paid. Right: its share.
+    Left: what the arm pays on average, golden for the best one; where arms are steady with a pale
+    line at the mean of what it paid. Middle: the pulls in time, the brighter the more they paid.
+    Right: its share.
 
     Args:
         expected: what each arm pays on average, [arms].
@@ -36,6 +39,7 @@ def bandit_picture(
         rewards: what they paid, [time].
         horizon: how many pulls there will be.
         pay_range: from what to what pay is shown.
+        steady: whether arms pay alike all the time.
     """
     height = float(np.clip(400 // len(expected), 8, 36))
     width = 2 * (MARGIN + GAP) + PAY_WIDTH + TIME_WIDTH + SHARE_WIDTH
@@ -51,7 +55,8 @@ def bandit_picture(
         lane.bar(PAYS_AT, PAY_WIDTH, min(nothing, end), max(nothing, end), colour)
         pulled = actions == arm
         if pulled.any():
-            lane.line(PAYS_AT + float(paid[pulled].mean()) * PAY_WIDTH)
+            if steady:
+                lane.line(PAYS_AT + float(paid[pulled].mean()) * PAY_WIDTH)
             lane.bar(SHARES_AT, SHARE_WIDTH, 0.0, float(pulled.mean()), colour)
     step = TIME_WIDTH / horizon
     for time, (arm, share) in enumerate(zip(actions.tolist(), paid.tolist(), strict=True)):

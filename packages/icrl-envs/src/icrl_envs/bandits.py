@@ -31,6 +31,8 @@ class Bandit(NativeFamily, Solved):
 
     pay_range: tuple[float, float]
     """From what to what pictures show pay."""
+    steady: bool
+    """Whether arms pay alike all the time: then pictures show the mean of what each paid."""
 
     def __init__(self, num_arms: int, horizon: int, split_seed: int) -> None:
         """Keep the numbers.
@@ -63,6 +65,7 @@ class Bandit(NativeFamily, Solved):
             episode.reward.numpy(),
             self.max_episode_steps,
             self.pay_range,
+            steady=self.steady,
         )
 
     def _stream(self, num_tasks: int, split: str, seed: int) -> torch.Generator:
@@ -79,6 +82,7 @@ class StationaryBandit(Bandit):
     """A bandit whose arms pay alike all the time, and that shows nothing. Abstract."""
 
     observation_space = spaces.Discrete(1)
+    steady = True
 
     @abstractmethod
     def means(self, task: Task) -> Tensor:

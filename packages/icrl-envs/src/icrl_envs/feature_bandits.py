@@ -24,6 +24,7 @@ class FeatureBandit(Bandit):
     """
 
     pay_range = (-2.0, 2.0)
+    steady = False
 
     hidden: str
     """The name of the tasks' array."""
