@@ -122,7 +122,7 @@ class HopperParam(ChangedBodies):
     along the way is not observed, so the reward is no function of observations.
 
     Splits are drawn from streams of their own, and share no task with probability one. What the
-    optimum and random actions earn is unknown.
+    optimum earns is unknown; random actions were measured to earn 172.
 
     Keywords: `spread` (3: the range of u), `horizon`, `num_train_tasks` and `num_test_tasks` (so
     many fixed tasks; Meta-DT has 45 and 5), `split_seed`, `trial_episodes`.
@@ -152,7 +152,7 @@ class WalkerParam(ChangedBodies):
     along the way is not observed, so the reward is no function of observations.
 
     Splits are drawn from streams of their own, and share no task with probability one. What the
-    optimum and random actions earn is unknown.
+    optimum earns is unknown; random actions were measured to earn 207.
 
     Keywords: `spread` (3: the range of u), `horizon`, `num_train_tasks` and `num_test_tasks` (so
     many fixed tasks; Meta-DT has 45 and 5), `split_seed`, `trial_episodes`.

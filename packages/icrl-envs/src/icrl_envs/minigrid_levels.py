@@ -46,8 +46,8 @@ class MiniGrid(WrappedFamily, Rendered):
     as many tasks as 2000 seeds show, others as many as asked for. Tasks that are drawn together
     have different layouts. Every episode of a trial plays the same layout from the same start.
 
-    What the optimum and random actions earn is unknown. Success is reaching the goal, or
-    whatever else the mission asks for.
+    What the optimum earns is unknown, random actions mostly nothing (the package's README has what
+    was measured). Success is reaching the goal, or whatever else the mission asks for.
 
     Keywords: `env`, the level, also of those without an id here; `horizon` (the level's own, with
     which the reward shrinks more slowly if it is longer), `split_seed`, `trial_episodes`.
