@@ -108,9 +108,10 @@ class TaskFamily(ABC):
             )
 
     def check_num_tasks(self, num_tasks: int, split: str) -> None:
-        """Refuse fewer than one task, or more distinct tasks than a finite split has."""
+        """Refuse fewer than one task, fractions of one, and more than a finite split has."""
         available = self.num_tasks.get(split)
-        if num_tasks < 1 or (available is not None and num_tasks > available):
+        too_many = available is not None and num_tasks > available
+        if num_tasks < 1 or too_many or not hasattr(num_tasks, "__index__"):
             have = (
                 f"{available} distinct tasks" if available is not None else "as many as asked for"
             )
