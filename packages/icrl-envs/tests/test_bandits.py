@@ -275,6 +275,16 @@ def test_what_cannot_be_is_refused(make, arguments, message):
         make(**arguments)
 
 
+def test_a_seed_below_zero_draws_no_tasks():
+    with pytest.raises(TaskError, match="seed=-1: expected 0 or more"):
+        BernoulliBandit().sample_tasks(1, seed=-1)
+
+
+def test_half_a_task_is_refused():
+    with pytest.raises(TaskError, match=r"2\.5 tasks asked of"):
+        BernoulliBandit().sample_tasks(2.5, seed=0)
+
+
 def test_a_probability_above_one_is_refused():
     with pytest.raises(TaskError, match="probability"):
         BernoulliBandit(num_arms=2).single_env().reset(options={"task": {"probability": [0.5, 2]}})
