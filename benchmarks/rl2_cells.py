@@ -12,6 +12,7 @@ from icrl.config import Config
 from icrl.families import TaskFamily
 from icrl.interaction import play
 from icrl.plugins import load_entry_point, make_family, plugin_host
+from icrl.policy import Policy
 
 PAPER_TASKS = 1000
 """On how many test tasks each of the paper's means was measured."""
@@ -190,7 +191,9 @@ def judged(earned: Tensor, published: float) -> dict[str, Any]:
     }
 
 
-def _policy(family: TaskFamily, name: str, settings: Mapping[str, Any], device: torch.device):
+def _policy(
+    family: TaskFamily, name: str, settings: Mapping[str, Any], device: torch.device
+) -> Policy:
     spec = plugin_host().agents[name].spec
     config_class = load_entry_point(spec.config) if spec.config else Config
     agent_class = load_entry_point(spec.entry_point)
