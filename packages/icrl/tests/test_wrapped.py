@@ -123,9 +123,13 @@ def test_returned_tensors_are_never_written_to_again(family: GymnasiumFamily):
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_step_moves_one_batch_to_the_device(ends: bool, monkeypatch: pytest.MonkeyPatch):
-    """Observations, rewards and flags lie together; first ones only where an episode ended."""
+    """Observations, rewards and flags lie together; first ones only where an episode ended.
+
+    The device is one without memory: shapes are all that can be asked there.
+    """
     env = CounterFamily().vector_env(CounterFamily().sample_tasks(5, seed=0), workers=0)
     env.reset(seed=0)
+    env.device = torch.device("meta")
     for _ in range(2 if ends else 0):
         env.step(torch.zeros(5, 1))
     moved = []
@@ -133,8 +137,9 @@ def test_a_step_moves_one_batch_to_the_device(ends: bool, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         torch.Tensor, "to", lambda self, *to: (moved.append(len(self)), move(self, *to))[1]
     )
-    _, _, terminated, truncated, _ = env.step(torch.zeros(5, 1))
-    assert (terminated | truncated).all() == ends
+    returned = [leaf for _, leaf in leaves(env.step(torch.zeros(5, 1)))]
+    assert {leaf.device.type for leaf in returned} == {"meta"}
+    assert returned[0].shape == (5, 3)
     assert moved == [env._layout.ends["opening" if ends else "outcome"]]
 
 

@@ -4,9 +4,7 @@ Rakelly et al. 2019, "Efficient Off-Policy Meta-Reinforcement Learning via Proba
 Variables", arXiv:1903.08254; held-out arc of Wang et al. 2024, "Meta-DT", arXiv:2410.11448.
 """
 
-from collections.abc import Mapping
 from math import cos, pi, sin
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import top_view
+from icrl_envs.motion import Motion
 from icrl_envs.mujoco_tasks import LATTICE, MujocoTasks, Task, lattice
 
 
@@ -44,10 +43,8 @@ class AntDir(MujocoTasks):
     """
 
     simulator = "Ant-v5"
-    simulator_arguments = {  # noqa: RUF012 (read only)
-        "include_cfrc_ext_in_observation": False,
-        "terminate_when_unhealthy": False,
-    }
+    simulator_arguments = {"include_cfrc_ext_in_observation": False}  # noqa: RUF012 (read only)
+    measured_body = 1  # the torso, as Gymnasium measures it
     task_space = spaces.Dict({"angle": spaces.Box(0.0, 2 * pi, (), np.float32)})
 
     def __init__(
@@ -81,11 +78,12 @@ class AntDir(MujocoTasks):
             low, high = self._border, 2 * pi
         return {"angle": (low + (high - low) * share).float()}
 
-    def reward(self, task: Task, info: Mapping[str, Any]) -> float:
+    def reward(self, task: Task, motion: Motion) -> float:
         """Speed along the direction, a bonus, and the costs of torques and contacts."""
         angle = float(task["angle"])
-        along = cos(angle) * info["x_velocity"] + sin(angle) * info["y_velocity"]
-        return along + 1 + info["reward_ctrl"] + info["reward_contact"]
+        x, y = motion.velocity
+        along = cos(angle) * x + sin(angle) * y
+        return along + 1 - 0.5 * motion.effort - 0.0005 * motion.impact()
 
     def render(self, task: Task, episode: Episode) -> np.ndarray:
         """The ant and its way from above, the wanted direction, and the speed along it."""

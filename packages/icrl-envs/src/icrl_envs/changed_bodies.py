@@ -15,6 +15,7 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import side_view
+from icrl_envs.motion import Motion
 from icrl_envs.mujoco_tasks import MujocoTasks, Task
 
 FACTORS = {"mass": 1.5, "inertia": 1.5, "damping": 1.3, "friction": 1.5}
@@ -38,6 +39,7 @@ class ChangedBodies(MujocoTasks):
     shapes: ClassVar[Mapping[str, tuple[int, ...]]]
     """How many numbers are changed; the floor is a geometry too, the world is no body."""
     num_positions: ClassVar[int]
+    changes_physics = True
 
     def __init__(
         self,
@@ -92,9 +94,9 @@ class ChangedBodies(MujocoTasks):
             getattr(model, field)[first:] = ordinary[first:] * task[name]
         mujoco.mj_setConst(model, simulator.data)
 
-    def reward(self, task: Task, info: Mapping[str, Any]) -> float:
+    def reward(self, task: Task, motion: Motion) -> float:
         """Speed and a bonus, less the cost of the torques."""
-        return info["x_velocity"] + 1 + info["reward_ctrl"]
+        return motion.velocity[0] + 1 - 0.001 * motion.effort
 
     def render(self, task: Task, episode: Episode) -> np.ndarray:
         """The body, its heavy parts red and its light ones blue, and its speed over time."""
@@ -129,7 +131,6 @@ class HopperParam(ChangedBodies):
     """
 
     simulator = "Hopper-v5"
-    simulator_arguments = {"terminate_when_unhealthy": False}  # noqa: RUF012 (read only)
     shapes = {"mass": (4,), "inertia": (4, 3), "damping": (6,), "friction": (5, 3)}  # noqa: RUF012
     num_positions = 5
 
@@ -159,6 +160,5 @@ class WalkerParam(ChangedBodies):
     """
 
     simulator = "Walker2d-v5"
-    simulator_arguments = {"terminate_when_unhealthy": False}  # noqa: RUF012 (read only)
     shapes = {"mass": (7,), "inertia": (7, 3), "damping": (9,), "friction": (8, 3)}  # noqa: RUF012
     num_positions = 8

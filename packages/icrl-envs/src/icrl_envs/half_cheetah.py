@@ -4,9 +4,6 @@ Finn et al. 2017, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Netw
 arXiv:1703.03400; ranges and horizon of Wang et al. 2024, "Meta-DT", arXiv:2410.11448.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -15,10 +12,12 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import side_view
+from icrl_envs.motion import Motion
 from icrl_envs.mujoco_tasks import LATTICE, MujocoTasks, Task, lattice
 
 NUM_POSITIONS = 8
 """Numbers of an observation before the velocities; the first of these is the body's along x."""
+TORQUE_COST = 0.05
 
 
 class HalfCheetahVel(MujocoTasks):
@@ -44,7 +43,6 @@ class HalfCheetahVel(MujocoTasks):
     """
 
     simulator = "HalfCheetah-v5"
-    simulator_arguments = {"ctrl_cost_weight": 0.05}  # noqa: RUF012 (read only)
 
     def __init__(
         self,
@@ -75,9 +73,9 @@ class HalfCheetahVel(MujocoTasks):
         share = (lattice(num_tasks, split, generator) + 0.5) / LATTICE
         return {"velocity": (self._low + (self._high - self._low) * share).float()}
 
-    def reward(self, task: Task, info: Mapping[str, Any]) -> float:
+    def reward(self, task: Task, motion: Motion) -> float:
         """Nearness to the wanted speed, less the cost of the torques."""
-        return info["reward_ctrl"] - abs(info["x_velocity"] - float(task["velocity"]))
+        return -abs(motion.velocity[0] - float(task["velocity"])) - TORQUE_COST * motion.effort
 
     def render(self, task: Task, episode: Episode) -> np.ndarray:
         """The cheetah, and its speed over time beside the wanted one."""
@@ -107,7 +105,6 @@ class HalfCheetahDir(MujocoTasks):
     """
 
     simulator = "HalfCheetah-v5"
-    simulator_arguments = {"ctrl_cost_weight": 0.05}  # noqa: RUF012 (read only)
     task_space = spaces.Dict({"forward": spaces.Discrete(2), "seed": spaces.Discrete(LATTICE)})
 
     def __init__(
@@ -142,10 +139,10 @@ class HalfCheetahDir(MujocoTasks):
         mixed = np.random.SeedSequence([int(task["seed"]), seed])
         return int(mixed.generate_state(1)[0])
 
-    def reward(self, task: Task, info: Mapping[str, Any]) -> float:
+    def reward(self, task: Task, motion: Motion) -> float:
         """Speed in the wanted direction, less the cost of the torques."""
-        speed = info["x_velocity"]
-        return info["reward_ctrl"] + (speed if task["forward"] else -speed)
+        speed = motion.velocity[0]
+        return (speed if task["forward"] else -speed) - TORQUE_COST * motion.effort
 
     def render(self, task: Task, episode: Episode) -> np.ndarray:
         """The cheetah, and its speed over time; the wanted side of zero is lit."""

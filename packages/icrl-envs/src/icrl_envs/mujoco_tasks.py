@@ -18,6 +18,7 @@ from icrl.wrapped import WrappedFamily
 from icrl.wrapped.ids import find_spec, make
 from icrl_envs.counts import check_counts
 from icrl_envs.extras import require
+from icrl_envs.motion import Motion
 from icrl_envs.remembered import Remembered
 from icrl_envs.streams import task_stream
 
@@ -37,6 +38,10 @@ class MujocoTasks(WrappedFamily, Rendered):
     simulator: ClassVar[str]
     """Gymnasium's id."""
     simulator_arguments: ClassVar[Mapping[str, Any]] = {}
+    measured_body: ClassVar[int | None] = None
+    """Whose place tells the speed; None: the first coordinates."""
+    changes_physics: ClassVar[bool] = False
+    """Whether `put_into` does something."""
 
     def __init__(
         self,
@@ -70,8 +75,8 @@ class MujocoTasks(WrappedFamily, Rendered):
         """Tasks [tasks, ...] of a split, all distinct, and none of them in another split."""
 
     @abstractmethod
-    def reward(self, task: Task, info: Mapping[str, Any]) -> float:
-        """What a step earns, of the `info` in which Gymnasium's environment measures it."""
+    def reward(self, task: Task, motion: Motion) -> float:
+        """What a step earns."""
 
     def put_into(self, simulator: Any, task: Task) -> None:
         """Change the physics of Gymnasium's environment."""
@@ -123,6 +128,7 @@ class TaskedSimulator(gymnasium.Wrapper):
     def __init__(self, env: gymnasium.Env, family: MujocoTasks, task: Task, horizon: int) -> None:
         super().__init__(env)
         self._family, self._task, self._horizon = family, task, horizon
+        self._motion = Motion(env, family.measured_body, own_model=family.changes_physics)
         self._steps = 0
 
     def reset(
@@ -136,7 +142,7 @@ class TaskedSimulator(gymnasium.Wrapper):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Act for one step of the task."""
-        observation, _, _, _, info = self.env.step(action)
-        reward = float(self._family.reward(self._task, info))
+        observation = self._motion.step(action)
+        reward = self._family.reward(self._task, self._motion)
         self._steps += 1
         return observation, reward, False, self._steps >= self._horizon, {}

@@ -73,9 +73,9 @@ class Layout:
         """The size of the block of memory."""
         return max(self.ends.values())
 
-    def tensors(self, block: Tensor, *names: str) -> list[Tree]:
-        """Fields of a block [bytes] uint8, each tensor with memory of its own, on its device."""
-        return [map_tree(lambda span: span.tensor(block), self.spans[name]) for name in names]
+    def tensors(self, block: Tensor, *names: str) -> dict[str, Tree]:
+        """Fields over a block [bytes] uint8, on its device."""
+        return {name: map_tree(lambda span: span.tensor(block), self.spans[name]) for name in names}
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Span:
         return np.frombuffer(memory, self.dtype, prod(self.shape), self.start).reshape(self.shape)
 
     def tensor(self, block: Tensor) -> Tensor:
-        """A copy out of a block [bytes] uint8."""
+        """The tensor over a block [bytes] uint8."""
         dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
-        return block[self.start : self.start + self.num_bytes].view(dtype).view(self.shape).clone()
+        return block[self.start : self.start + self.num_bytes].view(dtype).view(self.shape)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from icrl.devices import find_device
 from icrl.errors import TaskError, UsageError
 from icrl.tasks import Tasks
-from icrl.trees import Tree, where
+from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import Buffers, Layout
 from icrl.wrapped.conversion import action_receiver
@@ -66,6 +66,7 @@ class WrappedVectorEnv(TaskVectorEnv):
         self._layout = self._laid_out()
         self._simulators, self._buffers, memory = self._start(workers, render_mode)
         self._block = torch.from_numpy(np.frombuffer(memory, np.uint8))
+        self._fields = self._layout.tensors(self._block, *ANSWERS, "opening")
         self._receive = action_receiver(family.action_space, self._buffers.action)
         self.closed = False
 
@@ -173,8 +174,11 @@ class WrappedVectorEnv(TaskVectorEnv):
 
     def _moved(self, *names: str) -> list[Tree]:
         """Fields of the buffers, moved to the device in one piece and copied there."""
-        end = max(self._layout.ends[name] for name in names)
-        return self._layout.tensors(self._block[:end].to(self.device), *names)
+        fields = self._fields
+        if self.device.type != "cpu":
+            end = max(self._layout.ends[name] for name in names)
+            fields = self._layout.tensors(self._block[:end].to(self.device), *names)
+        return [map_tree(torch.clone, fields[name]) for name in names]
 
     def _info(self, outcome: Tree, ended: Tensor, success: Tensor) -> dict[str, Any]:
         info = {"final_obs": outcome, "_final_obs": ended}
