@@ -21,7 +21,7 @@ UNINFORMED = {
 }
 TOLD = {"rewards": "normal", "prior_mean": 1.0, "ties": "random"}
 EPSILONS = ({"epsilon": 0.1}, {"epsilon": 0.2}, {"epsilon": 0.3})
-SAMPLES = tuple({"samples": samples} for samples in (1, 2, 4, 8))
+SAMPLES = tuple({"samples": samples} for samples in (1, 2, 4, 8, 16))
 
 
 def widths(of_transitions: float) -> tuple[dict[str, float], ...]:
