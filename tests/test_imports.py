@@ -16,7 +16,6 @@ LOADED_BY_ANOTHER = {
     "hypothesis": "the extra `testing` draws with it",
     "beartype": "the extra `testing` checks shapes with it",
     "packaging": "Meta-World imports it, and does not ask for it",
-    "packaging": "Meta-World imports it without saying so",
 }
 """Dependencies that no module of the package that declares them imports, with the reason."""
 
