@@ -218,6 +218,24 @@ def test_no_split_draws_a_value_of_another():
     assert not drawn["train"] & drawn["test"]
 
 
+@pytest.mark.parametrize(
+    ("id", "name", "arguments"),
+    [
+        ("icrl/HalfCheetahVel-v0", "velocity", {"velocities": (2.99, 3.0)}),
+        ("icrl/AntDir-v0", "angle", {"held_out_arc": 0.01}),
+    ],
+)
+def test_splits_of_a_narrow_range_share_no_value(id, name, arguments):
+    """Where float32 has fewer numbers than the lattice has points elsewhere."""
+    family = icrl.make_family(id, **arguments)
+    drawn = {
+        split: set(family.sample_tasks(2000, split=split, seed=0).arrays[name].tolist())
+        for split in family.splits
+    }
+    assert len(drawn["train"]) == len(drawn["test"]) == 2000
+    assert not drawn["train"] & drawn["test"]
+
+
 def test_more_tasks_than_the_lattice_has_are_refused():
     with pytest.raises(TaskError, match="524288"):
         icrl.make_family("icrl/HalfCheetahVel-v0").sample_tasks(524289, seed=0)
@@ -309,10 +327,12 @@ for id in ("icrl/HalfCheetahVel-v0", "icrl/HopperParam-v0"):
     ("id", "arguments", "message"),
     [
         ("icrl/HalfCheetahVel-v0", {"velocities": (2, 1)}, "velocities"),
+        ("icrl/HalfCheetahVel-v0", {"velocities": (3, 3.0000001)}, "no two tasks between 3.0"),
         ("icrl/HalfCheetahVel-v0", {"horizon": -1}, "horizon=-1"),
         ("icrl/HalfCheetahDir-v0", {"horizon": 0}, "horizon=0"),
         ("icrl/HalfCheetahDir-v0", {"num_test_tasks": 0}, "num_test_tasks=0"),
         ("icrl/AntDir-v0", {"held_out_arc": 7.0}, "held_out_arc"),
+        ("icrl/AntDir-v0", {"held_out_arc": 1e-7}, "no two tasks"),
         ("icrl/AntDir-v0", {"num_train_tasks": -5}, "num_train_tasks=-5"),
         ("icrl/HopperParam-v0", {"spread": 0.0}, "spread"),
         ("icrl/WalkerParam-v0", {"split_seed": -1}, "split_seed=-1"),

@@ -205,3 +205,8 @@ def test_a_level_that_runs_out_of_layouts_says_so(monkeypatch):
     family = icrl.make_family("icrl/MiniGrid-FourRooms-v0")
     with pytest.raises(TaskError, match="40 seeds show"):
         family.sample_tasks(20, split="test", seed=0)
+
+
+def test_tasks_are_not_drawn_from_a_seed_below_zero():
+    with pytest.raises(TaskError, match="seed=-1"):
+        icrl.make_family("icrl/MiniGrid-FourRooms-v0").sample_tasks(2, seed=-1)

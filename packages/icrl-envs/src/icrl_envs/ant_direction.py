@@ -15,7 +15,7 @@ from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import top_view
 from icrl_envs.motion import Motion
-from icrl_envs.mujoco_tasks import LATTICE, MujocoTasks, Task, lattice
+from icrl_envs.mujoco_tasks import MujocoTasks, Task, on_lattice, points_between
 
 
 class AntDir(MujocoTasks):
@@ -62,6 +62,8 @@ class AntDir(MujocoTasks):
                 f"held_out_arc={held_out_arc}: expected radians from 0 to below 2 pi."
             )
         self._border = 2 * pi - held_out_arc
+        if held_out_arc > 0:
+            points_between(self._border, 2 * pi)
         super().__init__(
             horizon=horizon,
             num_train_tasks=num_train_tasks,
@@ -72,11 +74,10 @@ class AntDir(MujocoTasks):
 
     def draw(self, num_tasks: int, split: str, generator: torch.Generator) -> dict[str, Tensor]:
         """Angles [tasks]."""
-        share = (lattice(num_tasks, split, generator) + 0.5) / LATTICE
         low, high = 0.0, self._border
         if split == "test" and self._border < 2 * pi:
             low, high = self._border, 2 * pi
-        return {"angle": (low + (high - low) * share).float()}
+        return {"angle": on_lattice(num_tasks, split, generator, low=low, high=high)}
 
     def reward(self, task: Task, motion: Motion) -> float:
         """Speed along the direction, a bonus, and the costs of torques and contacts."""

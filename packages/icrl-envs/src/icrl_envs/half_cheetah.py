@@ -13,7 +13,14 @@ from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import side_view
 from icrl_envs.motion import Motion
-from icrl_envs.mujoco_tasks import LATTICE, MujocoTasks, Task, lattice
+from icrl_envs.mujoco_tasks import (
+    LATTICE,
+    MujocoTasks,
+    Task,
+    lattice,
+    on_lattice,
+    points_between,
+)
 
 NUM_POSITIONS = 8
 """Numbers of an observation before the velocities; the first of these is the body's along x."""
@@ -57,6 +64,7 @@ class HalfCheetahVel(MujocoTasks):
         if len(velocities) != 2 or not velocities[0] < velocities[1]:
             raise ConfigError(f"velocities={velocities}: expected a lower and a higher speed.")
         self._low, self._high = map(float, velocities)
+        points_between(self._low, self._high)
         self.task_space = spaces.Dict(
             {"velocity": spaces.Box(self._low, self._high, (), np.float32)}
         )
@@ -70,8 +78,7 @@ class HalfCheetahVel(MujocoTasks):
 
     def draw(self, num_tasks: int, split: str, generator: torch.Generator) -> dict[str, Tensor]:
         """Velocities [tasks]."""
-        share = (lattice(num_tasks, split, generator) + 0.5) / LATTICE
-        return {"velocity": (self._low + (self._high - self._low) * share).float()}
+        return {"velocity": on_lattice(num_tasks, split, generator, low=self._low, high=self._high)}
 
     def reward(self, task: Task, motion: Motion) -> float:
         """Nearness to the wanted speed, less the cost of the torques."""

@@ -43,8 +43,10 @@ class Layouts:
         """Seeds of different layouts of a split, looked for in an order that `seed` fixes.
 
         Raises:
-            TaskError: if so many are not to be found.
+            TaskError: if so many are not to be found, and for a seed below zero.
         """
+        if seed < 0:
+            raise TaskError(f"seed={seed}: expected 0 or more, to draw tasks of {split}.")
         candidates = np.random.default_rng(seed)
         found: dict[bytes, int] = {}
         for _ in range(MOST_TRIES * num_layouts):

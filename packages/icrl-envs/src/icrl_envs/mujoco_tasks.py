@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from icrl.errors import TaskError
+from icrl.errors import ConfigError, TaskError
 from icrl.families import Rendered
 from icrl.tasks import Tasks
 from icrl.wrapped import WrappedFamily
@@ -25,7 +25,7 @@ from icrl_envs.streams import task_stream
 Task = Mapping[str, np.ndarray]
 
 LATTICE = 2**20
-"""Points of a range of tasks: so many have distinct values in float32."""
+"""Points of a range of tasks, at most."""
 
 
 class MujocoTasks(WrappedFamily, Rendered):
@@ -111,15 +111,43 @@ class MujocoTasks(WrappedFamily, Rendered):
         return env.reset(seed=self.opening_seed(task, seed), options={"task": task})[0]
 
 
-def lattice(num_tasks: int, split: str, generator: torch.Generator) -> Tensor:
-    """Distinct points of the lattice, [num_tasks] int64: even ones in train, odd ones in test.
+def lattice(
+    num_tasks: int, split: str, generator: torch.Generator, *, points: int = LATTICE
+) -> Tensor:
+    """Distinct points of a lattice, [num_tasks] int64: even ones in train, odd ones in test.
 
     Raises:
         TaskError: for more than half of the lattice.
     """
-    if num_tasks > LATTICE // 2:
-        raise TaskError(f"{num_tasks} tasks asked for ({split}); a split has {LATTICE // 2}.")
-    return 2 * torch.randperm(LATTICE // 2, generator=generator)[:num_tasks] + (split == "test")
+    if num_tasks > points // 2:
+        raise TaskError(f"{num_tasks} tasks asked for ({split}); a split has {points // 2}.")
+    return 2 * torch.randperm(points // 2, generator=generator)[:num_tasks] + (split == "test")
+
+
+def on_lattice(
+    num_tasks: int, split: str, generator: torch.Generator, *, low: float, high: float
+) -> Tensor:
+    """Distinct numbers of a range, [num_tasks] float32, none of them in another split."""
+    points = points_between(low, high)
+    share = (lattice(num_tasks, split, generator, points=points) + 0.5) / points
+    return (low + (high - low) * share).float()
+
+
+def points_between(low: float, high: float) -> int:
+    """How many points a lattice has in a range: fewer in one so narrow, for how far it is from
+    zero, that float32 would not keep them apart.
+
+    Raises:
+        ConfigError: if there is not one for each split.
+    """
+    # Rounding moves each of two neighbours by less than one and a half steps of float32.
+    step = 4 * float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    points = min(LATTICE, int((high - low) / step) // 2 * 2)
+    if points < 2:
+        raise ConfigError(
+            f"there are no two tasks between {low} and {high}: expected a wider range."
+        )
+    return points
 
 
 class TaskedSimulator(gymnasium.Wrapper):
