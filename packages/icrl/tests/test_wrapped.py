@@ -371,6 +371,16 @@ def test_an_observation_that_does_not_fit_names_environment_and_step(lie: Any, s
         env.step([0, 0])
 
 
+def test_a_reset_begins_to_count_the_steps_of_an_episode_again():
+    env = lying({"code": 5})
+    env.step([0, 0])
+    env.reset()
+    env.step([0, 0])
+    env.step([0, 0])
+    with pytest.raises(SpaceError, match="step 3 of its episode"):
+        env.step([0, 0])
+
+
 def test_a_float_out_of_its_bounds_is_passed_on_with_a_warning():
     env = lying({"place": np.array([0.0, 1.5])})
     env.step([0, 0])

@@ -41,6 +41,7 @@ class Simulators:
         """
         for row in self._rows:
             self._buffers.terminated[row] = self._buffers.truncated[row] = False
+            self._steps[row] = 0
             self._open(row)
         self._check(self._check_opening, "its reset")
 
