@@ -118,6 +118,16 @@ def test_permuted_macros_are_those_that_train_in_another_order():
     assert torch.equal(train.sort().values, permuted.sort().values)
 
 
+@pytest.mark.parametrize("split_seed", range(7))
+def test_even_two_macros_are_permuted_into_another_order(split_seed):
+    family = DarkRoomMacro(**SMALL | {"num_actions": 2}, split_seed=split_seed)
+    train, permuted = (
+        family.sample_tasks(1, split=split, seed=0).arrays["macros"][0].tolist()
+        for split in ("train", "permuted")
+    )
+    assert permuted == train[::-1]
+
+
 def test_another_split_seed_deals_other_macros():
     one, other = (
         DarkRoomMacro(split_seed=seed).sample_tasks(1, seed=0).arrays["macros"] for seed in (0, 1)

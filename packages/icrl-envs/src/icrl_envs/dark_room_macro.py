@@ -102,7 +102,9 @@ class DarkRoomMacro(NativeFamily, Solved):
         self.task_space = spaces.Dict({"goal": self.room.position_space(), "macros": of_action})
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
-        """Goals [tasks, 2] and macros [tasks, actions] of a split; splits are disjoint by both."""
+        """Goals [tasks, 2] and macros [tasks, actions] of a split; splits are disjoint by the pair
+        of both.
+        """
         self.check_split(split)
         self.check_num_tasks(num_tasks, split)
         goals = "train" if split == "train" else "test"
@@ -172,7 +174,9 @@ class DarkRoomMacro(NativeFamily, Solved):
         stream = task_stream(split_seed, "macros", 0)
         order = torch.randperm(len(self._macros.moves), generator=stream)
         train, others = order[:num_actions], order[num_actions : 2 * num_actions]
-        permuted = train[torch.randperm(num_actions, generator=stream)]
+        permuted = train
+        while torch.equal(permuted, train):  # few actions may be dealt in their own order
+            permuted = train[torch.randperm(num_actions, generator=stream)]
         return {"train": train, "test": others, "goals": train, "permuted": permuted}
 
     def _check_actions(self, num_actions: int) -> None:
