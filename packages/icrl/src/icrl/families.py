@@ -109,13 +109,17 @@ class TaskFamily(ABC):
 
     def check_num_tasks(self, num_tasks: int, split: str) -> None:
         """Refuse fewer than one task, fractions of one, and more than a finite split has."""
-        available = self.num_tasks.get(split)
-        too_many = available is not None and num_tasks > available
-        if num_tasks < 1 or too_many or not hasattr(num_tasks, "__index__"):
-            have = (
-                f"{available} distinct tasks" if available is not None else "as many as asked for"
+        if not hasattr(num_tasks, "__index__") or num_tasks < 1:
+            raise TaskError(
+                f"{num_tasks} tasks asked of {self.id} ({split}): expected a whole number, 1 or "
+                "more."
             )
-            raise TaskError(f"{num_tasks} tasks asked of {self.id} ({split}); it has {have}.")
+        available = self.num_tasks.get(split)
+        if available is not None and num_tasks > available:
+            raise TaskError(
+                f"{num_tasks} tasks asked of {self.id} ({split}); it has {available} distinct "
+                "tasks."
+            )
 
 
 class Solved(ABC):
