@@ -163,6 +163,18 @@ def test_a_task_changes_the_body_from_what_it_ordinarily_is(id):
         assert model.body_subtreemass[0] == pytest.approx(model.body_mass.sum())
 
 
+def test_a_changed_body_moves_otherwise():
+    """It is stepped on its own model, not on the one that bodies of its kind could share."""
+    taken = actions(3)
+    family = icrl.make_family("icrl/HopperParam-v0")
+    ordinary = {name: np.ones(space.shape) for name, space in family.task_space.spaces.items()}
+    heavy = ordinary | {"mass": np.full(4, 3.0)}
+    opened, _, last = played("icrl/HopperParam-v0", ordinary, taken)
+    opened_heavy, _, last_heavy = played("icrl/HopperParam-v0", heavy, taken)
+    assert np.array_equal(opened, opened_heavy)
+    assert np.abs(last - last_heavy).max() > 0.01
+
+
 def test_factors_are_powers_of_a_uniform_number():
     tasks = icrl.make_family("icrl/HopperParam-v0").sample_tasks(500, seed=0)
     for name, base in {"mass": 1.5, "inertia": 1.5, "damping": 1.3, "friction": 1.5}.items():

@@ -39,7 +39,6 @@ class ChangedBodies(MujocoTasks):
     shapes: ClassVar[Mapping[str, tuple[int, ...]]]
     """How many numbers are changed; the floor is a geometry too, the world is no body."""
     num_positions: ClassVar[int]
-    changes_physics = True
 
     def __init__(
         self,

@@ -40,8 +40,6 @@ class MujocoTasks(WrappedFamily, Rendered):
     simulator_arguments: ClassVar[Mapping[str, Any]] = {}
     measured_body: ClassVar[int | None] = None
     """Whose place tells the speed; None: the first coordinates."""
-    changes_physics: ClassVar[bool] = False
-    """Whether `put_into` does something."""
 
     def __init__(
         self,
@@ -79,7 +77,7 @@ class MujocoTasks(WrappedFamily, Rendered):
         """What a step earns."""
 
     def put_into(self, simulator: Any, task: Task) -> None:
-        """Change the physics of Gymnasium's environment."""
+        """Change the physics of Gymnasium's environment; unless a family does, it stays."""
 
     def opening_seed(self, task: Task, seed: int | None) -> int | None:
         """What seeds the noise of an episode's opening; None goes on with the generator."""
@@ -156,7 +154,8 @@ class TaskedSimulator(gymnasium.Wrapper):
     def __init__(self, env: gymnasium.Env, family: MujocoTasks, task: Task, horizon: int) -> None:
         super().__init__(env)
         self._family, self._task, self._horizon = family, task, horizon
-        self._motion = Motion(env, family.measured_body, own_model=family.changes_physics)
+        changes_physics = type(family).put_into is not MujocoTasks.put_into
+        self._motion = Motion(env, family.measured_body, own_model=changes_physics)
         self._steps = 0
 
     def reset(
