@@ -12,7 +12,7 @@ import icrl
 from icrl.cli import main
 from icrl.cli.options import parse
 from icrl.cli.settings import family_arguments
-from icrl.errors import DamagedFileError
+from icrl.errors import DamagedFileError, UsageError
 from icrl.files import read_json, read_toml
 from icrl.random_agent import RandomAgent
 
@@ -262,6 +262,14 @@ def test_a_run_is_read_in_python(run, tmp_path):
     (tmp_path / "run/agent/trained.json").write_text("[]")
     with pytest.raises(DamagedFileError, match="does not say which agent"):
         icrl.load_agent(tmp_path / "run")
+    (tmp_path / "run/agent/trained.json").unlink()
+    with pytest.raises(DamagedFileError, match="its training was interrupted"):
+        icrl.load_agent(tmp_path / "run")
+
+
+def test_no_agent_is_read_where_there_is_no_run(tmp_path):
+    with pytest.raises(UsageError, match="holds no run"):
+        icrl.load_agent(tmp_path)
 
 
 def test_evaluate_plays_a_run_on_held_out_tasks(run, tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from icrl.agent import Agent, OfflineAgent, OnlineAgent
 from icrl.devices import find_device
-from icrl.errors import DamagedFileError, PluginError
+from icrl.errors import DamagedFileError, PluginError, UsageError
 from icrl.files import read_json
 from icrl.plugins import AgentSpec, Provided, blamed, load_entry_point
 from icrl.plugins.lookup import provided
@@ -30,7 +30,12 @@ def load_agent(run: str | Path, device: str | torch.device = "cpu") -> Agent:
         DamagedFileError: naming the file that is missing or damaged.
     """
     directory = run_directory(run) / "agent"
-    data = read_json(directory / TRAINED)
+    if not directory.is_dir():
+        raise UsageError(
+            f"{run} holds no run: there is no {directory}. Give a directory that `icrl run` or "
+            "`icrl train` wrote, or AGENT:FAMILY for weights that a package ships."
+        )
+    data = read_json(_finished(directory))
     name = data.get("agent") if isinstance(data, dict) else None
     if not isinstance(name, str):
         raise DamagedFileError(f"{directory / TRAINED} does not say which agent learned.")
@@ -62,10 +67,16 @@ def loaded(agent: Provided[AgentSpec], directory: Path, device: Any) -> Agent:
         DamagedFileError: naming the file that is missing or damaged.
     """
     agent_class = load_agent_class(agent)
+    _finished(directory)
+    with blamed(agent.record, f"loading {directory}"):
+        return agent_class.load(directory, device)
+
+
+def _finished(directory: Path) -> Path:
+    """The file that says that an agent has learned."""
     if not (directory / TRAINED).exists():
         raise DamagedFileError(
             f"{directory} holds no finished agent: its training was interrupted. Run the command "
             "again that wrote it."
         )
-    with blamed(agent.record, f"loading {directory}"):
-        return agent_class.load(directory, device)
+    return directory / TRAINED
