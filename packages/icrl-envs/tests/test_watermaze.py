@@ -135,7 +135,7 @@ def red_columns(frame):
 
 
 def test_a_cue_ahead_is_in_the_middle_column():
-    family = Watermaze(headings=100)
+    family = Watermaze(num_headings=100)
     red = red_columns(seen(family, heading=97))  # the cross is 0.03 turns to the right of x
     columns = torch.arange(96)
     assert (red * columns).sum() / red.sum() == pytest.approx(47.5, abs=0.5)
@@ -212,6 +212,16 @@ def test_the_random_return_is_always_the_same(family):
     assert torch.equal(family.random_return(tasks), Watermaze().random_return(tasks))
 
 
+def test_the_mean_random_return_is_that_of_the_datasheet(family):
+    """Over platforms that lie evenly: as many in rings of one area, and in every direction."""
+    area = (torch.arange(31) + 0.5) / 31
+    distance = (200**2 + area * (580**2 - 200**2)).sqrt()
+    direction = ((torch.arange(37) + 0.5) / 37 - 0.5) * math.tau
+    platforms = {"platform": torch.cartesian_prod(distance, direction)}
+    tasks = Tasks(family.id, family.arguments, "given", platforms)
+    assert family.random_return(tasks).mean().item() == pytest.approx(0.061, abs=6e-4)
+
+
 def test_the_random_return_is_that_of_the_mirror_image(family):
     tasks = family.sample_tasks(7, seed=0)
     mirrored = tasks.arrays["platform"] * torch.tensor([1, -1])
@@ -274,6 +284,7 @@ def test_the_picture_looks_as_it_did(family, matches_snapshot):
     ("arguments", "message"),
     [
         ({"width": 0}, "width=0: expected a whole number, 1 or more"),
+        ({"num_headings": 0}, "num_headings=0: expected a whole number, 1 or more"),
         ({"horizon": 19}, "a horizon of 20 steps or more"),
         ({"platform_radius": 28.0}, r"platform_radius above speed / √2 = 28\.3"),
         ({"platform_radius": 200.0}, "platform_radius < min_distance < 580"),

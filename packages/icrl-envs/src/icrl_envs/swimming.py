@@ -31,10 +31,10 @@ class Pool:
     Heading 0 looks along x, the following ones counter-clockwise of it.
     """
 
-    def __init__(self, *, radius: float, speed: float, headings: int) -> None:
+    def __init__(self, *, radius: float, speed: float, num_headings: int) -> None:
         """`radius`: how far a body's middle comes from (0, 0); `speed`: of one stroke."""
-        self.radius, self.speed, self.headings = radius, speed, headings
-        angle = torch.arange(headings, dtype=torch.float64) / headings * math.tau
+        self.radius, self.speed, self.num_headings = radius, speed, num_headings
+        angle = torch.arange(num_headings, dtype=torch.float64) / num_headings * math.tau
         self._directions = {
             torch.device("cpu"): torch.stack((angle.cos(), angle.sin()), dim=1).float()
         }
@@ -50,7 +50,7 @@ class Pool:
         Who swims against the wall is pushed back to the nearest place within it.
         """
         chosen = _on(self._actions, action.device).index_select(0, action)
-        heading = (heading + chosen[:, 2]) % self.headings
+        heading = (heading + chosen[:, 2]) % self.num_headings
         ahead = self.direction(heading)
         right = torch.stack((ahead[:, 1], -ahead[:, 0]), dim=1)
         stroke = chosen[:, :1] * ahead + chosen[:, 1:2] * right
