@@ -20,7 +20,7 @@ UNINFORMED = {
     "ties": "random",
 }
 TOLD = {"rewards": "normal", "prior_mean": 1.0, "ties": "random"}
-EPSILONS = ({"epsilon": 0.1}, {"epsilon": 0.2}, {"epsilon": 0.3})
+EPSILONS = tuple({"epsilon": epsilon} for epsilon in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3))
 SAMPLES = tuple({"samples": samples} for samples in (1, 2, 4, 8, 16))
 
 
@@ -70,6 +70,12 @@ READINGS = {
     ),
     "ε-greedy": (
         Reading(name="what was seen", agent="epsilon-greedy", fixed=UNINFORMED, grid=EPSILONS),
+        Reading(
+            name="what was seen, at least a tenth of the steps at random",
+            agent="epsilon-greedy",
+            fixed=UNINFORMED,
+            grid=EPSILONS[3:],
+        ),
         Reading(name="the true prior", agent="epsilon-greedy", fixed=TOLD, grid=EPSILONS),
     ),
     "greedy": (
