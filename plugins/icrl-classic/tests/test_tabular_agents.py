@@ -143,6 +143,19 @@ def test_draws_of_transitions_scatter_around_the_mean_as_a_dirichlet_does():
     assert draws[:, 2].max() < 1e-30
 
 
+@pytest.mark.parametrize("concentration", [0.3, 1e-4])
+def test_draws_of_transitions_of_a_small_concentration_scatter_likewise(concentration):
+    """Variance (1/5) (4/5) / (5 c + 1), which for a tiny c is that of a coin: one state is sure."""
+    weights = torch.tensor([concentration] * 5 + [0.0]).expand(20_011, 6)
+    generator = torch.Generator().manual_seed(0)
+    draws = transition_sample(weights, generator, least=concentration)
+    torch.testing.assert_close(draws.sum(1), torch.ones(20_011))
+    torch.testing.assert_close(draws[:, 0].mean(), torch.tensor(0.2), rtol=0, atol=0.013)
+    variance = torch.tensor(0.16 / (5 * concentration + 1))
+    torch.testing.assert_close(draws[:, 0].var(), variance, rtol=0.05, atol=0)
+    assert draws[:, 5].max() == 0
+
+
 def test_only_rows_that_begin_an_episode_plan_anew():
     policy = policy_of(PSRLAgent, PSRLConfig())
     generator = torch.Generator().manual_seed(0)

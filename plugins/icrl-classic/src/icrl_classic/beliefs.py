@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from icrl_classic.config import BanditConfig
-from icrl_classic.gamma import gamma
+from icrl_classic.gamma import gamma, log_gamma
 
 
 class Belief(ABC):
@@ -62,9 +62,10 @@ class BetaBelief(Belief):
 
     def sample(self, pulls: Tensor, paid: Tensor, generator: torch.Generator) -> Tensor:
         """Beta(a, b) is X / (X + Y) of X ~ Gamma(a) and Y ~ Gamma(b)."""
-        least = min(self.successes, self.failures)
-        won = gamma(paid + self.successes, generator, least=least)
-        lost = gamma(pulls - paid + self.failures, generator, least=least)
+        successes, failures = paid + self.successes, pulls - paid + self.failures
+        if min(self.successes, self.failures) < 1:
+            return (log_gamma(successes, generator) - log_gamma(failures, generator)).sigmoid()
+        won, lost = gamma(successes, generator), gamma(failures, generator)
         return won / (won + lost)
 
     def log_density(self, value: Tensor, pulls: Tensor, paid: Tensor) -> Tensor:

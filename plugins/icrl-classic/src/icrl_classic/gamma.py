@@ -12,17 +12,24 @@ PROPOSALS = 3
 are refused once in ten thousand draws at worst; then the last one stands."""
 
 
-def gamma(shape: Tensor, generator: torch.Generator, *, least: float = 1.0) -> Tensor:
-    """Variates of any shapes, each 0 (whose variate is 0) or at least `least`.
+def gamma(shape: Tensor, generator: torch.Generator) -> Tensor:
+    """Variates of shapes each of which is 0 (whose variate is 0) or at least 1.
 
     Marsaglia and Tsang 2000, "A Simple Method for Generating Gamma Variables", doi:10.1145/358407.
     """
-    if least >= 1:
-        return _from_one_on(shape.clamp(min=1.0), generator).masked_fill_(shape == 0, 0.0)
+    return _from_one_on(shape.clamp(min=1.0), generator).masked_fill_(shape == 0, 0.0)
+
+
+def log_gamma(shape: Tensor, generator: torch.Generator) -> Tensor:
+    """Logarithms of variates of any shapes from 0 on, where it is minus infinity.
+
+    Below 1 (section 6 of the paper), one of shape a + 1 is multiplied by U^(1 / a), which float32
+    rounds to zero where a is small: of logarithms, quotients can still be made.
+    """
     small = shape < 1
-    variate = _from_one_on(shape + small, generator)
+    variate = _from_one_on(shape + small, generator).log_()
     uniform = torch.rand(shape.shape, generator=generator, device=shape.device)
-    return torch.where(small, variate * uniform.pow(1 / shape), variate)
+    return torch.where(small, variate + uniform.log_() / shape, variate)
 
 
 def _from_one_on(shape: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ from icrl_classic.bandits import best, sometimes_any
 from icrl_classic.beliefs import belief_of
 from icrl_classic.config import PlanningConfig
 from icrl_classic.finite import FiniteSpace
-from icrl_classic.gamma import gamma
+from icrl_classic.gamma import gamma, log_gamma
 
 MOST_STATES = 512
 """A table of transitions has states * actions * states entries for each environment."""
@@ -168,12 +168,10 @@ def transition_sample(led: Tensor, generator: torch.Generator, *, least: float =
 
     `least`: the least count of an outcome that is possible at all.
     """
-    weights = gamma(led, generator, least=least)
-    total = weights.sum(-1, keepdim=True)
-    if least >= 1:
-        return weights.div_(total)
-    # The variates of very small counts can all be rounded to zero.
-    return torch.where(total > 0, weights / total, transition_mean(led))
+    if least < 1:
+        return log_gamma(led, generator).softmax(-1)
+    weights = gamma(led, generator)
+    return weights.div_(weights.sum(-1, keepdim=True))
 
 
 def mdp_to_plan(agent: ClassicAgent, config: PlanningConfig) -> TabularMDP:
