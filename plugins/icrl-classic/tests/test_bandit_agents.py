@@ -1,5 +1,7 @@
 """The bandit agents: their contract, what they pull after a few pulls, and what they refuse."""
 
+import math
+
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
@@ -192,6 +194,15 @@ def test_thompson_weighs_a_part_of_a_success_as_a_part():
     assert share(ThompsonAgent, ThompsonConfig(), [(0, 0.5), (0, 0.5)], of=0) == near(1 / 2)
 
 
+@pytest.mark.parametrize("prior", [0.5, 1e-3])
+def test_thompson_takes_a_prior_of_less_than_a_pull(prior):
+    """One success and one failure of arm 0 leave it as likely above as below arm 1, of which
+    nothing was seen, and which is thought to pay always or never the smaller the prior.
+    """
+    config = ThompsonConfig(successes=prior, failures=prior)
+    assert share(ThompsonAgent, config, [(0, 1), (0, 0)], of=0) == near(1 / 2)
+
+
 def test_thompson_of_normal_rewards_knows_how_sure_it_is():
     """Mean 1 and variance 1/2, against mean 0 and variance 1: Phi(1 / sqrt(1.5))."""
     assert share(ThompsonAgent, ThompsonConfig(**NORMAL), [(0, 2.0)], of=0) == near(0.7929)
@@ -257,6 +268,8 @@ def test_continuous_arms_are_refused():
         (ThompsonConfig(noise_deviation=-1.0), "noise_deviation is -1.0; it must be positive"),
         (EpsilonGreedyConfig(epsilon=1.5), r"epsilon is 1.5; it must be in \[0, 1\]"),
         (UCB1Config(width=-0.1), "width is -0.1; it must not be negative"),
+        (UCB1Config(width=math.nan), "width is nan; it must not be negative"),
+        (GreedyConfig(successes=math.nan), "successes is nan; it must be positive"),
         (OptimisticThompsonConfig(draws=0), "draws is 0; it must be at least 1"),
         (GittinsConfig(discount=1.0), r"discount is 1.0; it must be in \(0, 1\)"),
         (GittinsConfig(successes=0), "successes is 0; it must be positive"),

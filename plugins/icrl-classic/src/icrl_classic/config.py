@@ -78,7 +78,7 @@ class EpsilonGreedyConfig(PlanningConfig):
     """Probability of a step at random."""
 
     def adapted(self, interface: Any) -> Self:
-        """The settings themselves, once they are in range.
+        """The settings with the horizon filled, where episodes have one.
 
         Raises:
             ConfigError: for values that are out of range.
@@ -101,8 +101,7 @@ class UCB1Config(BanditConfig):
         Raises:
             ConfigError: for values that are out of range.
         """
-        if self.width < 0:
-            raise ConfigError(f"width is {self.width}; it must not be negative.")
+        check_not_negative(self, "width")
         return super().adapted(interface)
 
 
@@ -174,8 +173,7 @@ class LinUCBConfig(Config):
         Raises:
             ConfigError: for values that are out of range.
         """
-        if self.alpha < 0:
-            raise ConfigError(f"alpha is {self.alpha}; it must not be negative.")
+        check_not_negative(self, "alpha")
         check_positive(self, "ridge")
         return self
 
@@ -187,5 +185,16 @@ def check_positive(config: Config, *names: str) -> None:
         ConfigError: naming the first of them.
     """
     for name in names:
-        if getattr(config, name) <= 0:
+        if not getattr(config, name) > 0:
             raise ConfigError(f"{name} is {getattr(config, name)}; it must be positive.")
+
+
+def check_not_negative(config: Config, *names: str) -> None:
+    """Refuse settings below zero.
+
+    Raises:
+        ConfigError: naming the first of them.
+    """
+    for name in names:
+        if not getattr(config, name) >= 0:
+            raise ConfigError(f"{name} is {getattr(config, name)}; it must not be negative.")

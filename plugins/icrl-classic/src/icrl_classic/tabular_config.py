@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from icrl.config import Config
 from icrl.errors import ConfigError
-from icrl_classic.config import PlanningConfig, check_positive
+from icrl_classic.config import PlanningConfig, check_not_negative, check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +121,3 @@ class QLearningConfig(Config):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
         return self
-
-
-def check_not_negative(config: Config, *names: str) -> None:
-    """Refuse settings below zero.
-
-    Raises:
-        ConfigError: naming the first of them.
-    """
-    for name in names:
-        if getattr(config, name) < 0:
-            raise ConfigError(f"{name} is {getattr(config, name)}; it must not be negative.")
