@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -241,6 +242,12 @@ def test_a_trial_of_one_episode_is_drawn_by_its_steps():
 def test_what_does_not_fill_a_part_is_left_out():
     (agent,) = group([one_episode("ad", np.ones(59))])
     assert by_step([agent])[0][0].episodes == 19
+
+
+def test_an_episode_that_was_cut_is_not_held_against_whole_ones():
+    (agent,) = group([replace(one_episode("ad", np.ones(60)), cut=True)])
+    ((drawn,), _) = by_step([agent])
+    assert drawn.optimal() is None and drawn.random() is None
 
 
 def test_who_has_no_rewards_has_no_curve_by_steps():
