@@ -33,8 +33,9 @@ class AntDir(MujocoTasks):
     The environment is Ant-v5 without contact forces in its observation. Its place is not observed,
     nor are the forces, so the reward is no function of observations.
 
-    Angles are drawn from a lattice of 2^20, of which every other one is for tests: splits share
-    none. What the optimum earns is unknown; random actions were measured to earn -65.
+    Angles are drawn from a lattice of 2^20 (of fewer in a narrow arc), of which every other one is
+    for tests: splits share none. What the optimum earns is unknown; random actions were measured to
+    earn -65.
 
     Keywords: `held_out_arc` (0: both splits have all directions; otherwise the last so many radians
     are tested alone and never trained: Meta-DT's test out of the distribution is pi / 2),

@@ -42,8 +42,9 @@ class HalfCheetahVel(MujocoTasks):
     along the way is not observed, so the reward is no function of observations. Codes from the
     days of mujoco-py observe 20 numbers, the body's centre of mass too: returns differ.
 
-    Velocities are drawn from a lattice of 2^20, of which every other one is for tests: splits share
-    none. What the optimum earns is unknown; random actions were measured to earn -348.
+    Velocities are drawn from a lattice of 2^20 (of fewer in a range so narrow that float32 would
+    not keep them apart), of which every other one is for tests: splits share none. What the optimum
+    earns is unknown; random actions were measured to earn -348.
 
     Keywords: `velocities` (the range), `horizon`, `num_train_tasks` and `num_test_tasks` (so many
     fixed tasks; Meta-DT has 45 and 5), `split_seed`, `trial_episodes`.
@@ -105,8 +106,9 @@ class HalfCheetahDir(MujocoTasks):
     There are but two directions, and the literature trains and tests on both. So do we: *splits
     are disjoint by seed only*, even ones train and odd ones test. A test measures whether the
     direction is found out, not whether a new one is. Tasks that are drawn together alternate
-    between the directions. Speed and observation are as in `HalfCheetahVel`. What the optimum
-    earns is unknown; random actions were measured to earn -20.
+    between the directions (those of a fixed number of tasks are shuffled). Speed and observation
+    are as in `HalfCheetahVel`. What the optimum earns is unknown; random actions were measured to
+    earn -20.
 
     Keywords: `horizon`, `num_train_tasks`, `num_test_tasks`, `split_seed`, `trial_episodes`.
     """

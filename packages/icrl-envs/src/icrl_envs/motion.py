@@ -1,7 +1,7 @@
 """Motion: a step of a body in MuJoCo, and what rewards are made of.
 
-Gymnasium's own `step` measures more than that, in Python and for every body: it costs a third of
-the simulation.
+Gymnasium's own `step` measures more than that, in Python and for every body, which takes time at
+each step.
 """
 
 from collections.abc import Callable
