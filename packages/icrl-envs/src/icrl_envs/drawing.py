@@ -83,7 +83,7 @@ class Picture:
             [(middles[t], middles[t + 1]) for t in moves],
             0.16 * self._cell,
             [TRAIL if key_time is None or t < key_time else GOLD for t in moves],
-            [0.2 + 0.75 * 0.5 ** (age / HALF_LIFE) for age in reversed(range(len(moves)))],
+            fading(len(moves)),
         )
         self._canvas.ring(middles[0], 0.13 * self._cell, 0.05 * self._cell, AGENT, 0.55)
         self._canvas.glow(middles[-1], 0.9 * self._cell, AGENT, 0.3)
@@ -98,3 +98,8 @@ class Picture:
             self._margin + (row + 0.5) * self._cell,
             self._margin + (column + 0.5) * self._cell,
         )
+
+
+def fading(moves: int) -> list[float]:
+    """How opaque each of so many moves of a trail is, the oldest one first."""
+    return [0.2 + 0.75 * 0.5 ** (age / HALF_LIFE) for age in reversed(range(moves))]

@@ -141,8 +141,12 @@ class GridMaze(NativeFamily, Solved, LearnerView):
 
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """The maze with its goal, the way so far, the agent, and the window that it sees."""
-        walk = self._poses.walk(task["start"], episode.action, task["maze"])
-        return maze_picture(task["maze"], walk.numpy(), self._poses.cells_in_window(int(walk[-1])))
+        walk = self.walk(task, episode)
+        return maze_picture(task["maze"], walk, self._poses.cells_in_window(int(walk[-1])))
+
+    def walk(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
+        """The poses of an episode, [time + 1]."""
+        return self._poses.walk(task["start"], episode.action, task["maze"]).numpy()
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
         """By breadth-first search over cells and headings, [tasks] float32.

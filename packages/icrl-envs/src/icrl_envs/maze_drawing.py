@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Colour, Point
-from icrl_envs.drawing import AGENT, FLOOR, GOLD, HALF_LIFE, TRAIL, WALL
+from icrl_envs.drawing import AGENT, FLOOR, GOLD, TRAIL, WALL, fading
 from icrl_envs.maze_poses import GOAL
 from icrl_envs.maze_poses import WALL as WALL_CELL
 from icrl_envs.perfect_mazes import STEPS
@@ -38,12 +38,7 @@ def maze_picture(maze: np.ndarray, walk: np.ndarray, seen: np.ndarray) -> np.nda
         canvas.disc(middle, 0.16 * cell, GOLD)
     middles = [_middle(pose // 4, side, cell) for pose in walk.tolist()]
     moves = [(one, other) for one, other in pairwise(middles) if one != other]
-    canvas.trail(
-        moves,
-        0.16 * cell,
-        [TRAIL] * len(moves),
-        [0.2 + 0.75 * 0.5 ** (age / HALF_LIFE) for age in reversed(range(len(moves)))],
-    )
+    canvas.trail(moves, 0.16 * cell, [TRAIL] * len(moves), fading(len(moves)))
     canvas.ring(middles[0], 0.13 * cell, 0.05 * cell, AGENT, 0.55)
     down, right = STEPS[int(walk[-1]) % 4]
     (row, column) = middles[-1]

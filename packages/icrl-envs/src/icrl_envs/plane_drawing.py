@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Point
-from icrl_envs.drawing import AGENT, FLOOR, GOLD, GRID, HALF_LIFE, TRAIL, WALL
+from icrl_envs.drawing import AGENT, FLOOR, GOLD, GRID, TRAIL, WALL, fading
 
 SIDE, MARGIN = 380, 10.0
 EXTENT = 1.3
@@ -32,13 +32,8 @@ def plane_picture(goal: np.ndarray, radius: float | None, walk: np.ndarray) -> n
     canvas.ring(_pixel(goal), 9.0, 2.5, GOLD)
     canvas.disc(_pixel(goal), 4.5, GOLD)
     points = [_pixel(place) for place in walk]
-    ages = reversed(range(len(points) - 1))
-    canvas.trail(
-        list(pairwise(points)),
-        4.0,
-        [TRAIL] * (len(points) - 1),
-        [0.2 + 0.75 * 0.5 ** (age / HALF_LIFE) for age in ages],
-    )
+    moves = list(pairwise(points))
+    canvas.trail(moves, 4.0, [TRAIL] * len(moves), fading(len(moves)))
     canvas.ring(points[0], 5.0, 2.0, AGENT, 0.55)
     canvas.disc(points[-1], 8.5, WALL, 0.6)
     canvas.disc(points[-1], 7.0, AGENT)

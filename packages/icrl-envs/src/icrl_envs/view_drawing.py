@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from icrl_envs.canvas import Canvas, Point
-from icrl_envs.drawing import AGENT, GOLD, HALF_LIFE, TRAIL, WALL
+from icrl_envs.drawing import AGENT, GOLD, TRAIL, WALL, fading
 from icrl_envs.wallpapers import CUE_TURN, CUES
 
 SIDE, MARGIN = 300, 12
@@ -67,13 +67,8 @@ def side_by_side(above: np.ndarray, view: np.ndarray) -> np.ndarray:
 
 def _walk(canvas: Canvas, places: list[Point], gaze: tuple[float, float], size: float) -> None:
     """A trail that fades with age, and at its end the agent and how wide it sees."""
-    moves = [t for t, (one, other) in enumerate(pairwise(places)) if one != other]
-    canvas.trail(
-        [(places[t], places[t + 1]) for t in moves],
-        0.3 * size,
-        [TRAIL] * len(moves),
-        [0.2 + 0.75 * 0.5 ** (age / HALF_LIFE) for age in reversed(range(len(moves)))],
-    )
+    moves = [(one, other) for one, other in pairwise(places) if one != other]
+    canvas.trail(moves, 0.3 * size, [TRAIL] * len(moves), fading(len(moves)))
     canvas.ring(places[0], 0.35 * size, 0.15 * size, AGENT, 0.55)
     (row, column), (down, right) = places[-1], gaze
     for angle in (-GAZE, GAZE):

@@ -145,12 +145,7 @@ class VisualMaze(NativeFamily, Solved):
 
     def render(self, task: Mapping[str, np.ndarray], episode: Episode) -> np.ndarray:
         """The maze from above, with its target, the way so far and the agent, beside its view."""
-        tasks = {name: torch.as_tensor(array)[None] for name, array in task.items()}
-        generator = torch.Generator()
-        walk = [self._grid.initial(tasks, generator)]
-        for action in episode.action[:, None] if len(episode.reward) else ():
-            walk.append(self._grid.transition(walk[-1], action, tasks, generator).state)
-        above = maze_picture(task["maze"], torch.cat(walk).numpy(), np.zeros(0, np.int64))
+        above = maze_picture(task["maze"], self._grid.walk(task, episode), np.zeros(0, np.int64))
         return side_by_side(above, episode.observation[-1].cpu().numpy())
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
