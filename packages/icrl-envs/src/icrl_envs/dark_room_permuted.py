@@ -1,7 +1,7 @@
 """Dark Room with permuted actions: the goal is known, but not what the actions do.
 
 Son et al. 2025, "Distilling Reinforcement Learning Algorithms for In-Context Model-Based Planning"
-(DICP).
+(DICP), arXiv:2502.19009.
 """
 
 from collections.abc import Mapping

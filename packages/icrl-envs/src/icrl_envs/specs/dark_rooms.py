@@ -3,8 +3,8 @@
 from icrl.plugins.specs import FamilySpec
 
 _AD = "arXiv:2210.14215"
-_DICP = "Son et al. 2025, Distilling RL Algorithms for In-Context Model-Based Planning (DICP)"
-_TARASOV = "Tarasov et al. 2025, Yes, Q-learning helps offline in-context RL"
+_DICP = "arXiv:2502.19009"
+_TARASOV = "arXiv:2502.17666"
 
 
 def _dark_room(id: str, summary: str, paper: str, **arguments: object) -> FamilySpec:
