@@ -200,7 +200,8 @@ def test_views_look_as_they_did(family, matches_snapshot):
     """The way to the target, frame by frame."""
     frames, _, _ = walk(family, TO_THE_TARGET)
     rows = [np.concatenate(frames[i : i + 3], 1) for i in (0, 3, 6)]
-    assert matches_snapshot(np.concatenate(rows).astype(np.uint8), "visual-maze-views")
+    mosaic = np.concatenate(rows).astype(np.uint8)
+    assert matches_snapshot(mosaic, "visual-maze-views", views=True)
 
 
 def test_the_picture_looks_as_it_did(family, matches_snapshot):
@@ -208,7 +209,7 @@ def test_the_picture_looks_as_it_did(family, matches_snapshot):
     env.reset(options={"task": TASK})
     for action in TO_THE_TARGET[:6]:
         env.step(action)
-    assert matches_snapshot(env.render(), "visual-maze-picture")
+    assert matches_snapshot(env.render(), "visual-maze-picture", views=True)
 
 
 # Refusals

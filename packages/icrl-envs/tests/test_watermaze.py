@@ -266,7 +266,7 @@ def test_views_look_as_they_did(family, matches_snapshot):
         for place in ((0.0, 0.0), (-250.0, 560.0))
         for heading in (0, 6, 12)
     ]
-    assert matches_snapshot(mosaic(frames, 3), "watermaze-views")
+    assert matches_snapshot(mosaic(frames, 3), "watermaze-views", views=True)
 
 
 def test_the_picture_looks_as_it_did(family, matches_snapshot):
@@ -274,7 +274,7 @@ def test_the_picture_looks_as_it_did(family, matches_snapshot):
     env.reset(options={"task": {"platform": np.array([400, 2.0], np.float32)}})
     for action in [FORWARD] * 6 + [VEER_LEFT] * 5 + [LEFT] * 4:
         env.step(action)
-    assert matches_snapshot(env.render(), "watermaze-picture")
+    assert matches_snapshot(env.render(), "watermaze-picture", views=True)
 
 
 # Refusals
