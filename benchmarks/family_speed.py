@@ -6,9 +6,12 @@ One id of each family's class is stepped with random actions at several numbers 
 the CPU and, where there is one, on a GPU. Families whose observations are pixels are in
 `view_speed.py`.
 
-Beside gymnax, ours draw a new task for every episode, as its resets do. Two differences remain:
-what gymnax observes is not read, and so compiled away, while ours is made and kept, in its favour;
-its Four Rooms has inner walls, and now and then replaces an action by a random one, in ours.
+Beside gymnax, ours draw a new task for every episode, as its resets do, except that Four Rooms
+keeps one goal. More differences remain. What gymnax observes is not read, and so compiled away,
+while ours is made and kept, in its favour. Its Four Rooms has inner walls, and now and then
+replaces an action by a random one, in ours. Its maze is the same for all and moves along the four
+directions; who finds the goal goes on from another cell. In ours each task has its own walls, the
+agent turns, and the goal ends the episode.
 """
 
 import argparse
