@@ -1,10 +1,10 @@
 """How many steps a second wrapped HalfCheetahVel makes, beside two processes that step it bare.
 
 Ours steps 64 environments, in two worker processes, and hands one batch of tensors over at each
-step. Beside it, in the same run, two processes each call `step` of one
-environment of Gymnasium's and do nothing with what comes back: once as `gymnasium.make` gives it,
-and once without its wrappers, against which the ratio is stated. The pieces take turns, so that a
-busy machine slows all of them. Random actions, drawn beforehand; episodes of 200 steps.
+step. Beside it, in the same run, two processes each call `step` of one environment of Gymnasium's
+and do nothing with what comes back: once as `gymnasium.make` gives it, and once without its
+wrappers, against which the ratio is stated. The pieces take turns, so that a busy machine slows all
+of them. Random actions, drawn beforehand; episodes of 200 steps.
 
     python benchmarks/wrapped_speed.py [--seconds 10]
 """

@@ -1,4 +1,4 @@
-"""The gallery of families on the front page: an episode of each class, as its oracle plays it.
+"""The gallery of families on the front page: an episode of each, by its oracle or else at random.
 
 python docs/gallery.py      writes docs/images/families.png
 """
