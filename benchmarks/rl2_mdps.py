@@ -28,7 +28,7 @@ def widths(of_transitions: float) -> tuple[dict[str, float], ...]:
     """Confidence intervals of rewards and, so many times as wide, of transitions."""
     return tuple(
         {"reward_width": scale, "transition_width": of_transitions * scale}
-        for scale in SCALES[12:19]
+        for scale in SCALES[12:20]
     )
 
 

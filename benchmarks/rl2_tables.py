@@ -5,7 +5,8 @@ tasks, for each setting. A cell is judged by the larger of 1.5 % and two standar
 difference (the paper measured on 1,000 tasks). Where it lies outside, other readings of what the
 paper says are tried, and recorded; they do not make it count.
 
-    python benchmarks/rl2_tables.py [--tables bandits mdps] [--tasks 10000] [--workers 2]
+    python benchmarks/rl2_tables.py [--tables bandits mdps] [--tasks 10000]
+                                    [--search-tasks 1000] [--workers 2]
 """
 
 import argparse
