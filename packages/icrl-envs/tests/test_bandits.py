@@ -11,6 +11,7 @@ from icrl.errors import ConfigError, TaskError
 from icrl.tasks import Tasks
 from icrl.timestep import TimeStep
 from icrl_envs.adversarial_bandit import AdversarialBandit
+from icrl_envs.bandit_drawing import bandit_picture
 from icrl_envs.bernoulli_bandit import BernoulliBandit
 from icrl_envs.contextual_bandit import ContextualBandit
 from icrl_envs.drawing import AGENT
@@ -251,6 +252,17 @@ def test_the_mean_of_what_an_arm_paid_is_shown_where_it_tells_what_it_will_pay(m
     env.step(0)
     pays = env.render()[12 : 12 + 36, 12 : 12 + 120].astype(int)
     assert (np.abs(pays - AGENT).max(-1) < 12).any() == steady
+
+
+def test_the_mean_that_is_shown_is_that_of_all_an_arm_paid():
+    """3, 0 and 0 have the mean 1, half of what is shown, though 3 itself is more than that."""
+    paid = np.array([3.0, 0.0, 0.0])
+    picture = bandit_picture(
+        np.array([0.2, 0.4]), np.zeros(3, np.int64), paid, 11, (0.0, 2.0), steady=True
+    ).astype(int)
+    pays = picture[12 + 18, 12 : 12 + 120]  # the middle of the first arm's row
+    pale = np.flatnonzero(np.abs(pays - AGENT).max(-1) < 12)
+    assert pale.mean() + 0.5 == pytest.approx(60, abs=1)
 
 
 # Refusals

@@ -45,9 +45,11 @@ def bandit_picture(
     width = 2 * (MARGIN + GAP) + PAY_WIDTH + TIME_WIDTH + SHARE_WIDTH
     canvas = Canvas(int(len(expected) * height + 2 * MARGIN), int(width), WALL)
     low, high = pay_range
-    paid = np.clip((np.asarray(rewards, np.float64) - low) / (high - low), 0, 1)
-    ends = np.clip((expected - low) / (high - low), 0, 1)
-    nothing = float(np.clip(-low / (high - low), 0, 1))
+
+    def shown(pay: np.ndarray | float) -> np.ndarray:
+        return np.clip((np.asarray(pay, np.float64) - low) / (high - low), 0, 1)
+
+    paid, ends, nothing = shown(rewards), shown(expected), float(shown(0.0))
     best = int(np.argmax(expected))
     for arm, end in enumerate(ends.tolist()):
         lane = _Lane(canvas, arm, height)
@@ -56,7 +58,7 @@ def bandit_picture(
         pulled = actions == arm
         if pulled.any():
             if steady:
-                lane.line(PAYS_AT + float(paid[pulled].mean()) * PAY_WIDTH)
+                lane.line(PAYS_AT + float(shown(rewards[pulled].mean())) * PAY_WIDTH)
             lane.bar(SHARES_AT, SHARE_WIDTH, 0.0, float(pulled.mean()), colour)
     step = TIME_WIDTH / horizon
     for time, (arm, share) in enumerate(zip(actions.tolist(), paid.tolist(), strict=True)):
