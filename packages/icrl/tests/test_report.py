@@ -245,9 +245,14 @@ def test_what_does_not_fill_a_part_is_left_out():
 
 
 def test_an_episode_that_was_cut_is_not_held_against_whole_ones():
-    (agent,) = group([replace(one_episode("ad", np.ones(60)), cut=True)])
+    cut = replace(one_episode("ad", np.ones(60)), cut=True)
+    (agent,) = group([cut])
     ((drawn,), _) = by_step([agent])
-    assert drawn.optimal() is None and drawn.random() is None
+    for one in (agent, drawn):
+        assert one.optimal() is None and one.random() is None
+    (row,) = summaries([agent])
+    assert row.normalised is None and row.solved is None
+    assert cut.solved_rule == "unknown: the first episode was cut short"
 
 
 def test_who_has_no_rewards_has_no_curve_by_steps():

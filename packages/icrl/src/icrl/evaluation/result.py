@@ -101,7 +101,7 @@ class Evaluation:
 
     def solved(self) -> NDArray[np.bool_] | None:
         """Whether each trial solved its task, [trials]; see `icrl.statistics.solved`."""
-        if self.reports_success and self.success is None:
+        if self.success is None and (self.reports_success or self.cut):
             return None
         optimal = None if self.optimal_return is None else self.optimal_return[self.task]
         return statistics.solved(self.returns, self.success, optimal)
@@ -189,6 +189,8 @@ class Evaluation:
             return f"mean return over {episodes} of at least half of the task's own optimum"
         if self.reports_success:
             return "unknown: success was not recorded"
+        if self.cut:
+            return "unknown: the first episode was cut short"
         return "unknown: no success is reported, and not every optimum is known and positive"
 
     @classmethod

@@ -91,12 +91,14 @@ class AgentRuns:
         return np.stack(found)
 
     def optimal(self) -> Floats | None:
-        """Each task's optimum, [seeds, tasks]."""
-        return _stacked([e.optimal_return for e in self.evaluations])
+        """Each task's optimum, [seeds, tasks]; None if unknown, or an episode was cut short, which
+        no whole one can be held against.
+        """
+        return _stacked([None if e.cut else e.optimal_return for e in self.evaluations])
 
     def random(self) -> Floats | None:
-        """What chance earns in each task, [seeds, tasks]."""
-        return _stacked([e.random_return for e in self.evaluations])
+        """What chance earns in each task, [seeds, tasks]; None as `optimal` is."""
+        return _stacked([None if e.cut else e.random_return for e in self.evaluations])
 
     def normalised(self, returns: Floats) -> Floats | None:
         """Returns [seeds, tasks, ...] between chance (0) and the optimum (1); None if unknown."""

@@ -38,16 +38,12 @@ def _in_parts(one: AgentRuns, each: int) -> AgentRuns:
 
 
 def _parts(evaluation: Evaluation, each: int) -> Evaluation:
-    """Whole parts; the steps that fill none are left out.
-
-    What the optimum and chance earn in a whole episode says nothing of a step of one that was cut.
-    """
+    """Whole parts; the steps that fill none are left out."""
     assert evaluation.rewards is not None
     trials, steps = evaluation.rewards.shape
     whole = evaluation.rewards[:, : steps - steps % each]
     returns = whole.reshape(trials, -1, each).mean(axis=2)
-    whole_returns = evaluation.optimal_return, evaluation.random_return
-    optimal, random = (None, None) if evaluation.cut else whole_returns
+    optimal, random = evaluation.optimal_return, evaluation.random_return
     return replace(
         evaluation,
         returns=returns,
