@@ -47,6 +47,12 @@ def test_the_index_is_the_sure_reward_for_which_one_would_as_soon_leave(won, los
     assert index == pytest.approx(low, abs=1e-3)
 
 
+@pytest.mark.parametrize("discount", [0.9, 0.99])
+def test_the_index_hardly_depends_on_where_the_table_ends(discount):
+    near, far = gittins_indices(10, discount, 1, 1), gittins_indices(400, discount, 1, 1)
+    torch.testing.assert_close(near, far[:11, :11], rtol=0, atol=1e-3)
+
+
 def test_what_is_seldom_pulled_is_worth_more_than_its_mean():
     table = gittins_indices(50, 0.95, 1, 1)
     pulls, won = torch.tril_indices(51, 51).unbind(0)
