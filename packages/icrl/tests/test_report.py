@@ -262,8 +262,11 @@ def test_who_has_no_rewards_has_no_curve_by_steps():
 
 
 def test_the_page_says_that_its_curve_goes_by_steps(tmp_path):
-    write_report(saved(tmp_path, one_episode("ad", np.ones(60))), tmp_path / "report")
-    assert "Mean reward of the steps" in (tmp_path / "report/index.html").read_text()
+    results = saved(tmp_path, one_episode("ad", np.ones(60)), result("source", episodes=1))
+    write_report(results, tmp_path / "report")
+    text = (tmp_path / "report/index.html").read_text()
+    assert "Mean reward of the steps" in text
+    assert "Not drawn, since only whole returns are known: source." in text
 
 
 def test_a_family_that_draws_has_its_episodes_on_the_page(tmp_path, monkeypatch):

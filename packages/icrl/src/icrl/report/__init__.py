@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icrl.errors import OutputError
-from icrl.evaluation import SOURCE, Evaluation
+from icrl.evaluation import OPTIMUM, RANDOM, SOURCE, Evaluation
 from icrl.files import write_json, write_text
 from icrl.report.curve import BY_EPISODE, draw_curve
 from icrl.report.episodes import draw_episodes
@@ -62,7 +62,9 @@ def write_report(results: Sequence[Path], out: Path) -> list[Summary]:
     )
     colour = colours(runs)
     drawn, axis = by_step(shown) or (shown, BY_EPISODE)
-    pictures = [Picture("Learning in context", out / "curve.png", curve_caption(drawn, axis))]
+    lines = {one.label for one in drawn} | {RANDOM, OPTIMUM}
+    caption = curve_caption(drawn, axis, [one.label for one in shown if one.label not in lines])
+    pictures = [Picture("Learning in context", out / "curve.png", caption)]
     draw_curve(
         drawn,
         colour,

@@ -60,8 +60,8 @@ def title(main: AgentRuns) -> str:
     return f"{main.label} on {main.evaluations[0].tasks.family}"
 
 
-def curve_caption(runs: Sequence[AgentRuns], axis: Axis) -> str:
-    """What the curve shows, and what its bands are."""
+def curve_caption(runs: Sequence[AgentRuns], axis: Axis, left_out: Sequence[str] = ()) -> str:
+    """What the curve shows, what its bands are, and who could not be drawn."""
     main = runs[0]
     what = (
         "Return of each episode, in the environment's own units, as its place in the trial."
@@ -85,6 +85,8 @@ def curve_caption(runs: Sequence[AgentRuns], axis: Axis) -> str:
         )
     if known := levels(runs):
         parts.append(f"Level lines: {' and '.join(known)}, mean over the tasks.")
+    if left_out:
+        parts.append(f"Not drawn, since only whole returns are known: {', '.join(left_out)}.")
     return escape(" ".join(parts))
 
 
