@@ -11,15 +11,10 @@ import numpy as np
 from icrl.families import Episode
 from icrl.wrapped.ids import find_spec, make
 from icrl_envs.canvas import Canvas, Colour, Point
+from icrl_envs.drawing import AGENT, FLOOR, GOLD, TRAIL, WALL
 
-BACKGROUND: Colour = (22, 25, 37)
 GROUND: Colour = (58, 64, 88)
-FAINT: Colour = (43, 48, 67)
-BODY: Colour = (240, 244, 250)
-SPEED: Colour = (110, 168, 254)
-WANTED: Colour = (245, 190, 92)
 HEAVY: Colour = (226, 105, 92)
-LIGHT: Colour = (110, 168, 254)
 
 WIDTH, SCENE, CHART = 480, 240, 110
 METRE = 90.0
@@ -54,7 +49,7 @@ def side_view(
     seen = np.asarray(episode.observation.cpu(), np.float64)
     speeds = seen[:, num_positions]
     travelled = speeds[1:].sum() * _step_seconds(simulator)
-    canvas = Canvas(SCENE + CHART, WIDTH, BACKGROUND)
+    canvas = Canvas(SCENE + CHART, WIDTH, WALL)
     canvas.line((FLOOR_ROW, -9), (FLOOR_ROW, WIDTH + 9), 3, GROUND)
     for mark in range(int(travelled) - 4, int(travelled) + 5):
         column = WIDTH / 2 + METRE * (mark - travelled)
@@ -77,15 +72,15 @@ def top_view(simulator: str, episode: Episode, horizon: int, angle: float) -> np
     def place(x: float, y: float) -> Point:
         return SCENE / 2 - scale * y, WIDTH / 2 + scale * x
 
-    canvas = Canvas(SCENE + CHART, WIDTH, BACKGROUND)
+    canvas = Canvas(SCENE + CHART, WIDTH, WALL)
     ray = 2.4 * METRE / scale
-    canvas.line(place(0, 0), place(ray * cos(angle), ray * sin(angle)), 4, WANTED)
+    canvas.line(place(0, 0), place(ray * cos(angle), ray * sin(angle)), 4, GOLD)
     for before, after in pairwise(way):
-        canvas.line(place(*before), place(*after), 3, SPEED)
+        canvas.line(place(*before), place(*after), 3, TRAIL)
     for _, one, other, radius in _limbs(simulator, [0.0, 0.0, *seen[-1, :13]]):
         ends = [place(way[-1, 0] + end[0], way[-1, 1] + end[1]) for end in (one, other)]
-        canvas.line(ends[0], ends[1], 2 * radius * scale, BODY)
-    canvas.box((SCENE + CHART / 2, WIDTH / 2), (CHART, WIDTH), 0, BACKGROUND)
+        canvas.line(ends[0], ends[1], 2 * radius * scale, AGENT)
+    canvas.box((SCENE + CHART / 2, WIDTH / 2), (CHART, WIDTH), 0, WALL)
     _chart(canvas, velocities @ np.array([cos(angle), sin(angle)]), horizon, None, 1)
     return canvas.pixels()
 
@@ -106,20 +101,20 @@ def _chart(
 
     if side:
         centre = (middle - side * half / 2, WIDTH / 2)
-        canvas.box(centre, (half, WIDTH - 24), 0, FAINT)
+        canvas.box(centre, (half, WIDTH - 24), 0, FLOOR)
     canvas.line(place(0, 0), place(horizon, 0), 1.5, GROUND)
     if wanted is not None:
-        canvas.line(place(0, wanted), place(horizon, wanted), 2.5, WANTED)
+        canvas.line(place(0, wanted), place(horizon, wanted), 2.5, GOLD)
     points = [place(step + 1, speed) for step, speed in enumerate(speeds)]
     for before, after in pairwise(points):
-        canvas.line(before, after, 2, SPEED)
+        canvas.line(before, after, 2, TRAIL)
     if points:
-        canvas.disc(points[-1], 4, BODY)
+        canvas.disc(points[-1], 4, AGENT)
 
 
 def _shade(weight: float) -> Colour:
-    towards, share = (HEAVY if weight > 0 else LIGHT), min(abs(weight), 1.0)
-    red, green, blue = (round(b + share * (t - b)) for b, t in zip(BODY, towards, strict=True))
+    towards, share = (HEAVY if weight > 0 else TRAIL), min(abs(weight), 1.0)
+    red, green, blue = (round(b + share * (t - b)) for b, t in zip(AGENT, towards, strict=True))
     return red, green, blue
 
 
