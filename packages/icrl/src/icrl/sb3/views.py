@@ -15,32 +15,40 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import Space, spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from icrl.errors import SpaceError
-from icrl.spaces import leaf_spaces
-from icrl.trees import Tree, leaves
+from icrl.spaces import clipper, leaf_spaces
+from icrl.trees import Tree, leaves, map_tree
 
 SMALLEST_IMAGE = 36
 """SB3's convolutional network shrinks a smaller side to nothing."""
 MOST_ONE_HOT = 2048
 """A text is shown as one-hot characters up to so many inputs."""
 
-Convert = Callable[[np.ndarray], np.ndarray]
+Convert = Callable[[Tensor], Tensor]
 
 
 class ObservationView:
     """What a learner sees of an observation space."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, device: torch.device | str = "cpu") -> None:
         """Find the view of each leaf.
+
+        Args:
+            space: the environment's own.
+            device: where the observations lie that `tensors` gets.
 
         Raises:
             SpaceError: for a space that has no fixed-size tensor form.
         """
-        found = {path: _observation_leaf(leaf) for path, leaf in leaves(leaf_spaces(space))}
+        of_device = torch.device(device)
+        found = {
+            path: _observation_leaf(leaf, of_device) for path, leaf in leaves(leaf_spaces(space))
+        }
         self._converts = {path: convert for path, (_, convert) in found.items()}
         self._names = {
             path: path.replace(".", "_") for path in found
@@ -49,14 +57,18 @@ class ObservationView:
         self.space: Space = named[""] if "" in named else spaces.Dict(named)
         """The space as SB3 gets it."""
 
-    def __call__(self, observation: Tree) -> np.ndarray | dict[str, np.ndarray]:
-        """Observations of many rows, a tree of tensors [envs, ...], as SB3 gets them."""
+    def tensors(self, observation: Tree) -> Tensor | dict[str, Tensor]:
+        """Observations of many rows, a tree of tensors [envs, ...], as values of `space`."""
         if isinstance(observation, Tensor):
-            return self._converts[""](host_array(observation))
-        return {
-            self._names[path]: self._converts[path](host_array(leaf))
-            for path, leaf in leaves(observation)
-        }
+            return self._converts[""](observation)
+        return {self._names[path]: self._converts[path](leaf) for path, leaf in leaves(observation)}
+
+    def __call__(self, observation: Tree) -> np.ndarray | dict[str, np.ndarray]:
+        """The same as SB3 gets them: on the host, in NumPy."""
+        seen = self.tensors(map_tree(Tensor.cpu, observation))
+        if isinstance(seen, Tensor):
+            return seen.numpy()
+        return {name: leaf.numpy() for name, leaf in seen.items()}
 
     def rows(self, observation: Tree) -> list[Any]:
         """The same, one value for each row."""
@@ -69,20 +81,23 @@ class ObservationView:
 class ActionView:
     """The actions that a learner gives, and those of the environment."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, device: torch.device | str = "cpu") -> None:
         """Find the view.
+
+        Args:
+            space: the environment's own.
+            device: where the actions lie that `tensors` gets.
 
         Raises:
             SpaceError: for a space in which no SB3 algorithm acts.
         """
-        self._start: Any = 0
-        self._original = space
+        start: Any = 0
         if isinstance(space, spaces.Discrete):
             self.space: Space = spaces.Discrete(int(space.n))
-            self._start = int(space.start)
+            start = space.start
         elif isinstance(space, spaces.MultiDiscrete):
             self.space = spaces.MultiDiscrete(space.nvec.reshape(-1))
-            self._start = space.start
+            start = space.start
         elif isinstance(space, spaces.MultiBinary):
             self.space = spaces.MultiBinary(int(np.prod(space.shape)))
         elif isinstance(space, spaces.Box) and space.is_bounded() and space.dtype.kind == "f":
@@ -94,64 +109,64 @@ class ActionView:
                 "MultiBinary, and Box "
                 "of floats with finite bounds."
             )
+        self._shape = space.shape or ()
+        self._start = torch.as_tensor(np.asarray(start, np.int64)).to(device)
+        self._clipped = clipper(self.space, device)
 
-    def received(self, actions: np.ndarray) -> np.ndarray:
-        """What the environments receive for SB3's actions, [envs, *action] in the layout of
+    def tensors(self, actions: Tensor) -> Tensor:
+        """What the environments receive for a learner's actions, [envs, *action] in the layout of
         `icrl.spaces`.
 
         Continuous actions are clipped to the bounds of their Box.
         """
-        shape = (len(actions), *(self._original.shape or ()))
         if isinstance(self.space, spaces.Box):
-            clipped = np.clip(actions, self.space.low, self.space.high)
-            return clipped.astype(np.float32, copy=False).reshape(shape)
-        return np.asarray(actions, np.int64).reshape(shape) + self._start
+            clipped = self._clipped(actions.float().flatten(1))
+            assert isinstance(clipped, Tensor)
+            return clipped.reshape(len(actions), *self._shape)
+        return actions.long().reshape(len(actions), *self._shape) + self._start
+
+    def received(self, actions: np.ndarray) -> np.ndarray:
+        """The same for SB3's own actions, in NumPy."""
+        return self.tensors(torch.from_numpy(np.asarray(actions))).numpy()
 
 
-def _observation_leaf(space: Space) -> tuple[Space, Convert]:
+def _observation_leaf(space: Space, device: torch.device) -> tuple[Space, Convert]:
     if isinstance(space, spaces.Discrete):
         start = int(space.start)
-        return spaces.Discrete(int(space.n)), lambda array: array - start
+        return spaces.Discrete(int(space.n)), lambda x: x - start
     if isinstance(space, spaces.MultiDiscrete):
-        return _one_hot(space.nvec.reshape(-1), space.start.reshape(-1))
+        return _one_hot(space.nvec.reshape(-1), space.start.reshape(-1), device)
     if isinstance(space, spaces.MultiBinary):
-        return spaces.MultiBinary(int(np.prod(space.shape))), lambda array: _flat(array).astype(
-            np.int8
-        )
+        return spaces.MultiBinary(int(np.prod(space.shape))), lambda x: x.flatten(1).to(torch.int8)
     if isinstance(space, spaces.Text):
-        return _text_leaf(space)
+        return _text_leaf(space, device)
     assert isinstance(space, spaces.Box)
     if is_image_space(space) and min(sorted(space.shape)[-2:]) >= SMALLEST_IMAGE:
-        return space, lambda array: array
+        return space, lambda x: x
     low, high = space.low.astype(np.float32).reshape(-1), space.high.astype(np.float32).reshape(-1)
-    return spaces.Box(low, high), lambda array: _flat(array).astype(np.float32, copy=False)
+    return spaces.Box(low, high), lambda x: x.reshape(len(x), -1).float()
 
 
-def _text_leaf(space: spaces.Text) -> tuple[Space, Convert]:
+def _text_leaf(space: spaces.Text, device: torch.device) -> tuple[Space, Convert]:
     codes = len(space.characters) + 1
     if space.max_length * codes <= MOST_ONE_HOT:
-        return _one_hot(np.full(space.max_length, codes), 0)
+        return _one_hot(np.full(space.max_length, codes), 0, device)
     scaled = spaces.Box(0.0, 1.0, (space.max_length,), np.float32)
-    return scaled, lambda array: (array / (codes - 1)).astype(np.float32)
+    return scaled, lambda x: x / (codes - 1)
 
 
-def _one_hot(sizes: np.ndarray, starts: Any) -> tuple[Space, Convert]:
+def _one_hot(sizes: np.ndarray, starts: Any, device: torch.device) -> tuple[Space, Convert]:
     """Codes one-hot, side by side. SB3 does the same to a MultiDiscrete, but miscounts it for its
     recurrent networks.
     """
-    columns = np.cumsum(sizes) - sizes - starts
+    columns = torch.from_numpy(np.cumsum(sizes) - sizes - starts).to(device)
     width = int(sizes.sum())
 
-    def convert(array: np.ndarray) -> np.ndarray:
-        shown = np.zeros((len(array), width), np.float32)
-        np.put_along_axis(shown, _flat(array) + columns, 1.0, axis=1)
-        return shown
+    def convert(x: Tensor) -> Tensor:
+        shown = torch.zeros(len(x), width, device=x.device)
+        return shown.scatter_(1, x.flatten(1) + columns, 1.0)
 
     return spaces.Box(0.0, 1.0, (width,), np.float32), convert
-
-
-def _flat(array: np.ndarray) -> np.ndarray:
-    return array.reshape(len(array), -1)
 
 
 def host_array(tensor: Tensor) -> np.ndarray:
