@@ -22,6 +22,7 @@ STEPS = {
     "icrl/LinearBandit-v0": 90,
     "icrl/PointRobot-v0": 15,
     "icrl/PointRobotSparse-v0": 15,
+    "icrl/SequentialClassification-v0": 6,
     "icrl/TabularMDP-v0": 6,
 }
 """Random actions after which each is drawn."""

@@ -21,6 +21,11 @@ class Canvas:
         """A copy of the image, uint8."""
         return np.clip(self._image + 0.5, 0, 255).astype(np.uint8)
 
+    def paste(self, top: int, left: int, pixels: np.ndarray) -> None:
+        """Pixels [height, width, 3], in front of what is there."""
+        height, width, _ = pixels.shape
+        self._image[top : top + height, left : left + width] = pixels
+
     def line(self, one: Point, other: Point, width: float, colour: Colour) -> None:
         """A line with round ends."""
         top, left, distance = self._to_line(one, other, width)
