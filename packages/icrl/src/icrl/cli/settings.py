@@ -121,12 +121,16 @@ def default_config(
 
 
 def _preset(options: Options, found: Provided[Any]) -> Mapping[str, Any]:
-    """What the presets of an agent or a source say for the family and the budget."""
-    if found.spec.presets is None:
-        return {}
-    package, _, name = found.spec.presets.partition(":")
+    """What an agent or a source has for the family and the budget: its presets, and what its name
+    stands for.
+    """
+    spec = found.spec
+    of_name = dict(spec.settings) if isinstance(spec, AgentSpec) else {}
+    if spec.presets is None:
+        return of_name
+    package, _, name = spec.presets.partition(":")
     text = importlib.resources.files(package).joinpath(name).read_text(encoding="utf-8")
-    return presets(text, options.family, options.budget or "default")
+    return presets(text, options.family, options.budget or "default") | of_name
 
 
 def family_arguments(options: Options) -> dict[str, Any]:

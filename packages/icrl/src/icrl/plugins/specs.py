@@ -39,6 +39,10 @@ class AgentSpec:
     """`module:Class` of its `Config`, in a module without torch; None: it has no settings."""
     presets: str | None = None
     """`package:file.toml` with settings by family and budget; see `icrl.config.presets`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What sets this name apart from others of the same class: settings that are laid over the
+    presets, so that several names share one file of them; the user's win.
+    """
     learns: Literal["histories", "interaction", "nothing"] = "nothing"
     """What it learns from."""
     memory: Literal["none", "episode", "trial"] = "none"

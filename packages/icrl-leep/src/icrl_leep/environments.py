@@ -1,0 +1,101 @@
+"""The members' training environments as one: each member's rows draw from its own tasks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+
+class MemberVecEnv(VecEnv):
+    """Vector environments with equally many rows, one member's after the other's."""
+
+    def __init__(self, parts: Sequence[VecEnv]) -> None:
+        """
+        Args:
+            parts: one for each member.
+        """
+        self.parts = list(parts)
+        first = self.parts[0]
+        self.share = first.num_envs
+        self.render_mode = first.render_mode
+        super().__init__(
+            sum(part.num_envs for part in parts), first.observation_space, first.action_space
+        )
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed the parts' next resets, each with a seed of its own."""
+        return [
+            used
+            for member, part in enumerate(self.parts)
+            for used in part.seed(None if seed is None else seed + member)
+        ]
+
+    def reset(self) -> VecEnvObs:
+        """Open an episode in every row."""
+        observations = [part.reset() for part in self.parts]
+        self.reset_infos = [info for part in self.parts for info in part.reset_infos]
+        return _joined(observations)
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Hand each member's actions to its environments."""
+        for part, own in zip(self.parts, np.split(actions, len(self.parts)), strict=True):
+            part.step_async(own)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Step every row."""
+        results = [part.step_wait() for part in self.parts]
+        observations, rewards, dones, infos = zip(*results, strict=True)
+        return (
+            _joined(list(observations)),
+            np.concatenate(rewards),
+            np.concatenate(dones),
+            [info for part in infos for info in part],
+        )
+
+    def close(self) -> None:
+        """Close every part."""
+        for part in self.parts:
+            part.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """An attribute of the rows' environments."""
+        return [self._of(row).get_attr(attr_name, [0])[0] for row in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of the rows' environments."""
+        for row in self._get_indices(indices):
+            self._of(row).set_attr(attr_name, value, [0])
+
+    def env_method(
+        self,
+        method_name: str,
+        *method_args: Any,
+        indices: VecEnvIndices = None,
+        **method_kwargs: Any,
+    ) -> list[Any]:
+        """Call a method of the rows' environments."""
+        return [
+            self._of(row).env_method(method_name, *method_args, indices=[0], **method_kwargs)[0]
+            for row in self._get_indices(indices)
+        ]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """What the parts say."""
+        return [
+            self._of(row).env_is_wrapped(wrapper_class, [0])[0]
+            for row in self._get_indices(indices)
+        ]
+
+    def _of(self, row: int) -> VecEnv:
+        return self.parts[row // self.share]
+
+
+def _joined(observations: list[Any]) -> Any:
+    if isinstance(observations[0], dict):
+        return {name: np.concatenate([o[name] for o in observations]) for name in observations[0]}
+    return np.concatenate(observations)

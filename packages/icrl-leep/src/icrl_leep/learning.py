@@ -1,0 +1,190 @@
+"""Learning: members on bootstraps of the training tasks, linked in their loss."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from icrl.agent import Interface, OnlineAgent
+from icrl.errors import DamagedFileError, TaskError
+from icrl.families import TaskFamily
+from icrl.files import read_tensors, read_toml, write_tensors
+from icrl.nn import initial_weights
+from icrl.run import Run
+from icrl.sb3 import ActionView, ObservationView, TaskVecEnv, learn, own_globals
+from icrl.tasks import Tasks
+from icrl.training_view import training_pool
+from icrl_leep.actor_critic import MemberActorCritic
+from icrl_leep.config import LEEPConfig
+from icrl_leep.environments import MemberVecEnv
+from icrl_leep.inputs import images_first
+from icrl_leep.linked_ppo import LinkedPPO
+from icrl_leep.policy import LinkedPolicy
+
+PURPOSE = "weights of icrl-leep"
+
+
+class LEEPAgent(OnlineAgent):
+    """PPO learners on bootstraps of the training tasks, linked by a penalty."""
+
+    config: LEEPConfig
+
+    def __init__(self, config: LEEPConfig, interface: Interface, device: torch.device) -> None:
+        super().__init__(config, interface, device)
+        self._seen = images_first(ObservationView(interface.observation_space).space)
+        self._acts = ActionView(interface.action_space).space
+        with initial_weights(torch.Generator().manual_seed(0)):
+            self.members = self._new_members()
+
+    @property
+    def links(self) -> str:
+        """What is linked: the action, a joint action, each factor, or a density."""
+        return self.members.member_actions.describes
+
+    def learn(self, family: TaskFamily, run: Run) -> None:
+        """Train the members; a killed run goes on from its last checkpoint with fresh episodes.
+
+        Raises:
+            TaskError: if there are fewer training tasks than members.
+            ConfigError: if there is a checkpoint of other settings.
+        """
+        pool = training_pool(family, seed=run.seed)
+        sets = bootstraps(pool, self.config.members, run.generator("bootstraps"))
+        env = self._environment(family, sets)
+        try:
+            with own_globals():
+                model = self._model(env, seed=int(run.generator("sb3").initial_seed() % 2**31))
+                settings = self.config.to_dict()
+                learn(model, run, steps=self.config.steps, settings=settings)
+        finally:
+            env.close()
+        self.members = model.policy
+
+    def policy(self, *, argmax: bool = False) -> LinkedPolicy:
+        """The linked policy as learned so far.
+
+        Args:
+            argmax: take its likeliest action instead of drawing one. That loses what the ensemble
+                is for: where the members disagree, a draw tries what each of them would do, while
+                the likeliest action, where it is wrong, is repeated to the episode's end.
+        """
+        decoding = "argmax" if argmax else self.config.decoding
+        interface = self.interface
+        return LinkedPolicy(
+            self.members,
+            interface.observation_space,
+            interface.action_space,
+            self.config.link,
+            decoding,
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write `config.toml`, `interface.json` and `weights.safetensors`."""
+        directory = Path(directory)
+        self.config.save(directory / "config.toml")
+        self.interface.save(directory / "interface.json")
+        metadata = {"purpose": PURPOSE, "settings": " ".join(self.config.to_dict())}
+        weights = self.members.networks.state_dict()
+        write_tensors(directory / "weights.safetensors", weights, metadata)
+
+    @classmethod
+    def load(cls, directory: Path, device: torch.device) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ConfigError, DamagedFileError: naming the file.
+        """
+        directory = Path(directory)
+        path = directory / "weights.safetensors"
+        tensors, metadata = read_tensors(path, required_metadata=("purpose", "settings"))
+        settings = read_toml(directory / "config.toml")
+        missing = [name for name in metadata["settings"].split() if name not in settings]
+        if missing:  # a file cut off at the end of a line is still TOML
+            raise DamagedFileError(f"{directory / 'config.toml'} lacks {', '.join(missing)}.")
+        config = LEEPConfig.from_dict(settings, where=str(directory / "config.toml"))
+        agent = cls(config, Interface.load(directory / "interface.json"), device)
+        try:
+            agent.members.networks.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise DamagedFileError(
+                f"{path} does not fit the settings and spaces beside it: {error}"
+            ) from error
+        return agent
+
+    def _environment(self, family: TaskFamily, sets: list[Tasks]) -> VecEnv:
+        """Where the members learn; a new task of a member's own for every episode."""
+        share = self.config.num_envs // self.config.members
+        env: VecEnv = MemberVecEnv(
+            [
+                TaskVecEnv(family.vector_env(tasks, num_envs=share, episodes_per_task=1))
+                for tasks in sets
+            ]
+        )
+        if self.config.normalize_rewards:
+            env = VecNormalize(env, norm_obs=False, gamma=self.config.gamma)
+        return env
+
+    def _model(self, env: VecEnv, seed: int) -> LinkedPPO:
+        config = self.config
+        assert config.rollout is not None and config.final_alpha is not None  # by `adapted`
+        rate = config.learning_rate
+        return LinkedPPO(
+            env,
+            members=config.members,
+            link=config.link,
+            alpha=config.alpha,
+            final_alpha=config.final_alpha,
+            policy_kwargs=self._architecture(),
+            learning_rate=rate if config.schedule == "constant" else LinearSchedule(rate, 0.0, 1.0),
+            n_steps=config.rollout,
+            batch_size=config.rollout * config.num_envs // config.minibatches,
+            n_epochs=config.epochs,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+            clip_range=config.clip,
+            ent_coef=config.entropy,
+            vf_coef=config.value,
+            max_grad_norm=config.gradient_norm,
+            seed=seed,
+            device=self.device,
+        )
+
+    def _architecture(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "hidden": config.hidden,
+            "channels": config.channels,
+            "joint_choices": config.joint_choices,
+            "link_samples": config.link_samples,
+        }
+
+    def _new_members(self) -> MemberActorCritic:
+        members = MemberActorCritic(
+            self._seen,
+            self._acts,
+            FloatSchedule(self.config.learning_rate),
+            members=self.config.members,
+            **self._architecture(),
+        )
+        return members.to(self.device)
+
+
+def bootstraps(pool: Tasks, members: int, generator: torch.Generator) -> list[Tasks]:
+    """As many tasks for each member as there are, drawn with replacement (Efron 1979); one member
+    has them all.
+
+    Raises:
+        TaskError: if there are fewer tasks than members.
+    """
+    if len(pool) < members:
+        raise TaskError(
+            f"{len(pool)} training tasks of {pool.family} for {members} members: each needs "
+            f"tasks that the others may not have. Give --num-tasks {members} or more, or fewer "
+            "--agent.members."
+        )
+    if members == 1:
+        return [pool]
+    drawn = torch.randint(len(pool), (members, len(pool)), generator=generator)
+    return [pool[row] for row in drawn]
