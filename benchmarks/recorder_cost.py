@@ -24,8 +24,8 @@ import icrl
 from icrl.families import TaskFamily
 from icrl.histories import collect
 from icrl.run import Run
-from icrl.sb3 import algorithm, make_model
-from icrl_sources.sb3 import SB3Source, own_globals, train
+from icrl.sb3 import algorithm, make_model, own_globals
+from icrl_sources.sb3 import SB3Source, train
 from icrl_sources.sb3_config import SB3Config
 
 PAIRINGS = (

@@ -20,13 +20,13 @@ from icrl.errors import ConfigError, SpaceError
 from icrl.families import LearnerView, TaskFamily
 from icrl.histories import collect
 from icrl.run import Run
-from icrl.sb3 import TaskVecEnv, make_model
+from icrl.sb3 import TaskVecEnv, make_model, own_globals
 from icrl.spaces import from_arrays
 from icrl.testing.counter import CounterFamily
 from icrl.trees import leaves, map_tree
 from icrl.wrapped import GymnasiumFamily
 from icrl_sources.recording import RecordedVectorEnv
-from icrl_sources.sb3 import SB3Source, own_globals, train
+from icrl_sources.sb3 import SB3Source, train
 from icrl_sources.sb3_config import SB3Config
 
 PPO = {"n_steps": 5, "batch_size": 5, "n_epochs": 1}

@@ -10,14 +10,22 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO, SAC
-from stable_baselines3.common.vec_env import VecNormalize
 
 from icrl.errors import ConfigError, DamagedFileError, MissingPackageError, SpaceError
 from icrl.families import LearnerView, TaskFamily
 from icrl.interaction import play
-from icrl.sb3 import ActionView, ObservationView, SB3Policy, TaskVecEnv, algorithm, make_model
+from icrl.sb3 import (
+    ActionView,
+    ObservationView,
+    SB3Policy,
+    TaskVecEnv,
+    algorithm,
+    make_model,
+    normalized,
+)
 from icrl.spaces import stack, zeros
 from icrl.testing.counter import CounterFamily
+from icrl.testing.flashes import FlashFamily
 from icrl.timestep import TimeStep
 from icrl.trees import map_tree
 from icrl.wrapped import GymnasiumFamily
@@ -33,7 +41,7 @@ def trained(id: str, name: str = "PPO", normalize: bool = False, **settings: Any
     family = GymnasiumFamily(id)
     env: Any = vec_env(family)
     if normalize:
-        env = VecNormalize(env)
+        env = normalized(env)
     learner = algorithm(name)
     if issubclass(learner, PPO) or name == "RecurrentPPO":
         settings = SMALL | settings
@@ -231,6 +239,37 @@ def test_what_normalises_observations_is_saved_too(tmp_path: Path):
     loaded._normalization = None
     with pytest.raises(AssertionError):
         same_actions(policy, loaded, family)
+
+
+def test_a_policy_of_pixels_is_saved(tmp_path: Path):
+    family = FlashFamily()
+    model = make_model(PPO, vec_env(family), seed=3, settings=SMALL).learn(16)
+    policy = SB3Policy(model, family.observation_space, family.action_space)
+    policy.save(tmp_path)
+    same_actions(policy, SB3Policy.load(tmp_path), family)
+
+
+def test_a_policy_of_pixels_sees_what_it_was_trained_on():
+    family = FlashFamily()
+    model = make_model(PPO, vec_env(family), seed=3, settings=SMALL)
+    policy = SB3Policy(model, family.observation_space, family.action_space, deterministic=True)
+    seen = torch.arange(37 * 41 * 3).reshape(1, 37, 41, 3).to(torch.uint8).repeat(2, 1, 1, 1)
+    with torch.no_grad():
+        expected = model.policy.get_distribution(seen.permute(0, 3, 1, 2)).mode()  # type: ignore
+    timestep = TimeStep.first(seen, family.action_space)
+    assert torch.equal(policy.act(timestep, (), torch.Generator())[0], expected)
+
+
+@pytest.mark.parametrize("id", ["FrozenLake-v1", "Blackjack-v1"])
+def test_what_cannot_be_normalised_stays_as_it_is(tmp_path: Path, id: str):
+    policy, family = trained(id, normalize=True)
+    policy.save(tmp_path)
+    same_actions(policy, SB3Policy.load(tmp_path), family)
+
+
+def test_images_are_left_to_sb3(tmp_path: Path):
+    env = normalized(vec_env(FlashFamily()))
+    assert env.reset().dtype == np.uint8
 
 
 def first_timestep(family: TaskFamily, rows: int) -> TimeStep:

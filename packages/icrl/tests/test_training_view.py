@@ -6,7 +6,8 @@ import torch
 from icrl.errors import SplitError, TaskError
 from icrl.families import RewardModel, Solved
 from icrl.plugins import make_family
-from icrl.training_view import training_view
+from icrl.testing import TwoCells
+from icrl.training_view import ENDLESS_POOL, training_pool, training_view
 
 
 @pytest.fixture
@@ -50,3 +51,24 @@ def test_its_environments_are_the_familys(view):
 def test_it_shows_no_oracle(view):
     assert not isinstance(view, Solved | RewardModel)
     assert view.optimal_return(view.sample_tasks(2, seed=0)) is None
+
+
+# The pool of tasks that an agent learns on.
+
+
+def test_the_pool_has_every_task_of_a_finite_split():
+    pool = training_pool(training_view(TwoCells(), None, seed=0), seed=5)
+    found = zip(pool.arrays["goal"].tolist(), pool.arrays["length"].tolist(), strict=True)
+    assert sorted(found) == [(0, 2), (0, 4), (1, 2), (1, 4)]
+
+
+def test_the_pool_of_an_endless_split_is_drawn_from_the_seed():
+    endless = training_view(make_family("CartPole-v1"), None, seed=0)
+    one, same, other = (training_pool(endless, seed=seed).arrays["seed"] for seed in (5, 5, 7))
+    assert len(one.unique()) == ENDLESS_POOL
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_the_pool_has_no_more_tasks_than_were_asked_for(view):
+    pool = training_pool(view, seed=11).arrays["seed"].tolist()
+    assert sorted(pool) == sorted(view.sample_tasks(5, seed=0).arrays["seed"].tolist())

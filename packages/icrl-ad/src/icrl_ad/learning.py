@@ -1,7 +1,6 @@
 """Learning: imitate recorded learners, window by window."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +9,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from icrl.agent import Interface, OfflineAgent
-from icrl.errors import ConfigError, DamagedFileError, DeviceError
+from icrl.checkpoints import check_settings, load_optimizer, optimizer_tensors, under
+from icrl.errors import DamagedFileError, DeviceError
 from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.interruption import postponed_interrupts
 from icrl.nn import initial_weights
@@ -171,7 +171,7 @@ class Training:
         """Write all that going on needs."""
         tensors = {
             **{f"model/{name}": tensor for name, tensor in self.model.state_dict().items()},
-            **dict(_optimizer_tensors(self.optimizer)),
+            **{f"optimizer/{name}": tensor for name, tensor in optimizer_tensors(self.optimizer)},
             **{f"generator/{name}": g.get_state() for name, g in self.generators.items()},
             "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
         }
@@ -191,9 +191,7 @@ class Training:
             return 0
         done, tensors, state = found
         path = self.run.checkpoint_path
-        if "settings" not in state:
-            raise DamagedFileError(f"{path} is no checkpoint of this agent. Delete it.")
-        self._check_settings(path, state["settings"])
+        check_settings(path, state.get("settings"), self.config.to_dict())
         if state.get("device") != self.fabric.device.type:
             raise DeviceError(
                 f"{path} was written on {state.get('device')}, and generators cannot move to "
@@ -201,13 +199,8 @@ class Training:
                 "anew in another --out."
             )
         try:
-            self.model.load_state_dict(_under("model", tensors))
-            self.optimizer.load_state_dict(
-                {
-                    "state": _optimizer_state(_under("optimizer", tensors)),
-                    "param_groups": self.optimizer.state_dict()["param_groups"],
-                }
-            )
+            self.model.load_state_dict(under("model", tensors))
+            load_optimizer(self.optimizer, under("optimizer", tensors))
             for name, generator in self.generators.items():
                 generator.set_state(tensors[f"generator/{name}"])
             self.losses = list(tensors["losses"].to(self.fabric.device))
@@ -217,16 +210,6 @@ class Training:
                 "Delete it to train from the beginning."
             ) from error
         return done
-
-    def _check_settings(self, path: Path, settings: dict[str, Any]) -> None:
-        ours = self.config.to_dict()
-        other = [key for key in {**ours, **settings} if ours.get(key) != settings.get(key)]
-        if other:
-            what = ", ".join(f"{key} = {settings.get(key)}, now {ours.get(key)}" for key in other)
-            raise ConfigError(
-                f"{path} was written with other settings ({what}). "
-                "Train with the same settings, or into another directory."
-            )
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -254,26 +237,3 @@ def learning_rate_factor(update: int, config: DistillationConfig) -> float:
 
 def _cosine(start: float, end: float, fraction: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for index, state in optimizer.state_dict()["state"].items():
-        for name, tensor in state.items():
-            yield f"optimizer/{index}/{name}", tensor
-
-
-def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for path, tensor in tensors.items():
-        index, _, name = path.partition("/")
-        state.setdefault(int(index), {})[name] = tensor
-    return state
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose name begins with `prefix/`, by the rest of their name."""
-    return {
-        name.removeprefix(f"{prefix}/"): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(f"{prefix}/")
-    }

@@ -2,29 +2,27 @@
 boundary.
 """
 
-import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from icrl.agent import Interface
-from icrl.errors import ConfigError
 from icrl.families import LearnerView, TaskFamily
 from icrl.sb3 import (
     ActionView,
     ObservationView,
     TaskVecEnv,
     algorithm,
+    blamed_settings,
     make_model,
+    normalized,
+    own_globals,
     policy_name,
 )
 from icrl.source import Source
@@ -112,10 +110,8 @@ def train(
         )
         notes.follow(model)
         callback = None if recorded is None else RecordingCallback(recorded)
-        try:
+        with blamed_settings(learner):
             model.learn(config.steps * env.num_envs, callback=callback)
-        except AssertionError as error:
-            raise ConfigError(f"{learner.__name__} stopped: {error}") from error
     if recorded is not None:
         recorded.finish()
     return model
@@ -163,31 +159,3 @@ class RecordingCallback(BaseCallback):
         if log_probabilities is not None:
             self._env.note(log_probability=log_probabilities.detach().cpu())
         return not self._env.is_full
-
-
-def normalized(env: VecEnv) -> VecNormalize:
-    """The environment behind `VecNormalize`, which knows only Box observations."""
-    space = env.observation_space
-    if isinstance(space, spaces.Dict):
-        keys = [name for name, child in space.spaces.items() if isinstance(child, spaces.Box)]
-        return VecNormalize(env, norm_obs=bool(keys), norm_obs_keys=keys or None)
-    return VecNormalize(env, norm_obs=isinstance(space, spaces.Box))
-
-
-@contextmanager
-def own_globals() -> Iterator[None]:
-    """SB3 seeds and draws from global generators: give it one thread and leave the generators as
-    they were.
-    """
-    python, threads = random.getstate(), torch.get_num_threads()
-    numpy = np.random.get_state()  # noqa: NPY002 (what SB3 uses)
-    # `torch.manual_seed`, which SB3 calls, also seeds every CUDA device.
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    with torch.random.fork_rng(devices=devices):
-        torch.set_num_threads(1)  # its networks are small; results also depend on the number
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002

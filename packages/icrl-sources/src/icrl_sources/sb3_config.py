@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from icrl.config import Config
 from icrl.errors import ConfigError
+from icrl.sb3_fitting import fitted
 
 if TYPE_CHECKING:
     from icrl.agent import Interface
-
-LONGEST_ROLLOUT = 128
-SMALLEST_BATCH, LARGEST_BATCH = 32, 64
-ROLLOUTS = ("PPO", "TRPO", "RecurrentPPO", "MaskablePPO")
-"""On-policy algorithms whose default rollout of 128 or 2048 steps is longer than many a history."""
-REPLAY = ("DQN", "QRDQN", "SAC", "TD3", "DDPG", "TQC", "CrossQ")
-"""Off-policy algorithms, which reserve room for a million transitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +48,7 @@ class SB3Config(Config):
             raise ConfigError(
                 f"steps={self.steps} and num_envs={self.num_envs} must both be at least 1."
             )
-        name = "".join(character for character in self.algorithm if character.isalnum()).lower()
-        if name == "maskableppo":
-            raise ConfigError(
-                "MaskablePPO needs action masks, which families do not give. PPO is the same "
-                "without them."
-            )
-        fitted: dict[str, Any] = {}
-        if name in (known.lower() for known in ROLLOUTS):
-            fitted = self._rollout(interface.max_episode_steps)
-        elif name in (known.lower() for known in REPLAY):
-            fitted = {"buffer_size": max(self.steps * self.num_envs, 1_000)}
-        return replace(self, settings=fitted | self.settings)
-
-    def _rollout(self, horizon: int | None) -> dict[str, Any]:
-        steps = self.settings.get(
-            "n_steps", min(horizon or LONGEST_ROLLOUT, LONGEST_ROLLOUT, self.steps)
+        settings = fitted(
+            self.algorithm, self.settings, interface, steps=self.steps, num_envs=self.num_envs
         )
-        transitions = max(steps * self.num_envs, 2)
-        # Minibatches are equal, since SB3 warns of a last one that is short.
-        sizes = (*range(LARGEST_BATCH, SMALLEST_BATCH - 1, -1), *range(LARGEST_BATCH, transitions))
-        batch = next((size for size in sizes if transitions % size == 0), transitions)
-        return {"n_steps": max(steps, 2 if self.num_envs == 1 else 1), "batch_size": batch}
+        return replace(self, settings=settings)

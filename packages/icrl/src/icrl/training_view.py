@@ -9,6 +9,11 @@ from icrl.tasks import Tasks
 from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
 
+ENDLESS_POOL = 1000
+"""How many tasks an agent learns on where a split has as many as asked for: as many as the largest
+training splits of registered families have, and drawn within about a second in each.
+"""
+
 
 def training_view(family: TaskFamily, num_tasks: int | None, *, seed: int) -> TaskFamily:
     """A family in whose view `train` is the only split, with at most `num_tasks` tasks.
@@ -21,6 +26,19 @@ def training_view(family: TaskFamily, num_tasks: int | None, *, seed: int) -> Ta
     if isinstance(family, RewardModel):
         return RewardingTrainingView(family, num_tasks, seed=seed)
     return TrainingView(family, num_tasks, seed=seed)
+
+
+def training_pool(family: TaskFamily, *, seed: int) -> Tasks:
+    """The training tasks that an agent learns on by interaction: all of a finite split, else
+    `ENDLESS_POOL` of them.
+
+    Args:
+        family: the agent's view of it.
+        seed: draws which, and in which order.
+    """
+    available = family.num_tasks.get("train")
+    count = ENDLESS_POOL if available is None else available
+    return family.sample_tasks(count, split="train", seed=seed)
 
 
 class TrainingView(TaskFamily):

@@ -13,7 +13,16 @@ except ModuleNotFoundError as error:
         f'({error}): pip install "icrl[sb3]"'
     ) from error
 
-from icrl.sb3.algorithms import algorithm, algorithms, make_model, policy_name
+from icrl.sb3.algorithms import (
+    algorithm,
+    algorithms,
+    blamed_settings,
+    make_model,
+    policy_name,
+)
+from icrl.sb3.generators import own_globals
+from icrl.sb3.learning import learn
+from icrl.sb3.normalisation import normalized
 from icrl.sb3.policy import Normalization, SB3Policy
 from icrl.sb3.vec_env import TaskVecEnv
 from icrl.sb3.views import ActionView, ObservationView
@@ -26,6 +35,10 @@ __all__ = [
     "TaskVecEnv",
     "algorithm",
     "algorithms",
+    "blamed_settings",
+    "learn",
     "make_model",
+    "normalized",
+    "own_globals",
     "policy_name",
 ]

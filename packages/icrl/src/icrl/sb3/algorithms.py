@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import stable_baselines3
@@ -14,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from icrl.errors import ConfigError, SpaceError
 from icrl.sb3.views import SMALLEST_IMAGE
+from icrl.sb3_fitting import plain_name
 
 CLASSES_FROM = (torch.nn, torch.optim)
 """Where the classes that settings name may come from; nothing else is ever looked up."""
@@ -42,10 +44,10 @@ def algorithm(name: str) -> type[BaseAlgorithm]:
     Raises:
         ConfigError: with the names that there are.
     """
-    by_plain_name = {_plain(known): known for known in algorithms()}
-    known = by_plain_name.get(_plain(name))
+    by_plain_name = {plain_name(known): known for known in algorithms()}
+    known = by_plain_name.get(plain_name(name))
     if known is None:
-        nearest = difflib.get_close_matches(_plain(name), by_plain_name, n=1)
+        nearest = difflib.get_close_matches(plain_name(name), by_plain_name, n=1)
         hint = f" Did you mean {by_plain_name[nearest[0]]!r}?" if nearest else ""
         names = ", ".join(sorted(by_plain_name.values()))
         contrib = (
@@ -126,6 +128,19 @@ def make_model(
         ) from error
 
 
+@contextmanager
+def blamed_settings(learner: type[BaseAlgorithm]) -> Iterator[None]:
+    """While a model learns: what SB3 asserts is about settings that do not fit the environment.
+
+    Raises:
+        ConfigError: with what SB3 says.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        raise ConfigError(f"{learner.__name__} stopped: {error}") from error
+
+
 def python_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with the values that plain data cannot express: classes and tuples."""
     made: dict[str, Any] = {}
@@ -176,7 +191,3 @@ def _named_class(setting: str, name: str) -> type:
     raise ConfigError(
         f"{setting} = {name!r} names no class of torch.nn or torch.optim; say for example 'Tanh'."
     )
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())

@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from gymnasium import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
 from icrl.errors import ConfigError, DamagedFileError, SpaceError
 from icrl.files import read_tensors, write_tensors
 from icrl.policy import Policy
 from icrl.sb3.algorithms import algorithm, plain_settings, python_settings
+from icrl.sb3.blank import BlankVecEnv, shown_space
+from icrl.sb3.normalisation import observation_statistics
 from icrl.sb3.views import ActionView, ObservationView
+from icrl.sb3.weights import load_module, module_tensors
 from icrl.spaces import space_from_json, space_to_json
 from icrl.timestep import TimeStep
 from icrl.trees import Tree
@@ -40,12 +42,7 @@ class Normalization:
     @classmethod
     def of(cls, env: VecNormalize) -> Self:
         """A copy of what the wrapper knows now."""
-        known = env.obs_rms if isinstance(env.obs_rms, dict) else {"": env.obs_rms}
-        known = (
-            {key: rms for key, rms in known.items() if isinstance(rms, RunningMeanStd)}
-            if env.norm_obs
-            else {}
-        )
+        known = observation_statistics(env)
         return cls(
             {key: rms.mean.copy() for key, rms in known.items()},
             {key: rms.var.copy() for key, rms in known.items()},
@@ -94,11 +91,11 @@ class SB3Policy(Policy[Hidden]):
             SpaceError: if the model was trained on other spaces.
         """
         self._view, self._act = ObservationView(observation_space), ActionView(action_space)
-        if model.observation_space != self._view.space or model.action_space != self._act.space:
+        seen = shown_space(self._view.space, self._act.space)
+        if model.observation_space != seen or model.action_space != self._act.space:
             raise SpaceError(
                 f"this model was trained on {model.observation_space} and {model.action_space}; "
-                "here a learner sees "
-                f"{self._view.space} and acts in {self._act.space}."
+                f"here a learner sees {seen} and acts in {self._act.space}."
             )
         wrapper = model.get_vec_normalize_env()
         if normalization is None and wrapper is not None:
@@ -163,7 +160,7 @@ class SB3Policy(Policy[Hidden]):
             "deterministic": json.dumps(self.deterministic),
         }
         tensors = {
-            f"weights/{name}": tensor for name, tensor in self._model.policy.state_dict().items()
+            f"weights/{name}": tensor for name, tensor in module_tensors(self._model.policy).items()
         }
         if self._normalization is not None:
             metadata["normalization"] = json.dumps(
@@ -201,7 +198,7 @@ class SB3Policy(Policy[Hidden]):
             weights = {
                 name[8:]: tensor for name, tensor in tensors.items() if name.startswith("weights/")
             }
-            model.policy.load_state_dict(weights)
+            load_module(model.policy, weights)
             return cls(
                 model,
                 observation,
@@ -218,26 +215,18 @@ class SB3Policy(Policy[Hidden]):
 def _untrained(
     metadata: Mapping[str, str], observation: Space, action: Space, device: torch.device | str
 ) -> BaseAlgorithm:
-    """A model with the saved architecture; it has no environment."""
+    """A model with the saved architecture, without an environment or room for replays."""
     learner = algorithm(metadata["algorithm"])
     known = inspect.signature(learner).parameters
-    # No room for replays, and nothing that would be read from an environment.
-    bare: dict[str, Any] = {"buffer_size": 1, "target_entropy": 0.0}
+    bare = {"buffer_size": 1, "use_sde": json.loads(metadata["use_sde"])}
     model = learner(
         metadata["policy"],
-        None,
+        BlankVecEnv(ObservationView(observation).space, ActionView(action).space),
         policy_kwargs=python_settings(json.loads(metadata["policy_kwargs"])),
         device=device,
-        _init_setup_model=False,  # type: ignore[call-arg]
         **{name: value for name, value in bare.items() if name in known},
     )
-    model.use_sde = json.loads(metadata["use_sde"])
-    model.observation_space, model.action_space = (
-        ObservationView(observation).space,
-        ActionView(action).space,
-    )
-    model.n_envs = 1
-    model._setup_model()
+    model.env = None
     return model
 
 

@@ -30,7 +30,7 @@ class Counter(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Count; the reward is the count."""
-        assert action.dtype == np.float32 and self.action_space.contains(action)
+        assert action.dtype == np.float32 and Counter.action_space.contains(action)
         self.at += 1
         self.received.append(float(action[0]))
         end = self.at == self.length

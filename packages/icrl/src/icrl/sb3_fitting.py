@@ -1,0 +1,88 @@
+"""Rollouts, minibatches and replay buffers of Stable-Baselines3, fitted to episodes and steps.
+
+Apart from `icrl.sb3`, since settings are read before torch is imported.
+"""
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from gymnasium import Space, spaces
+
+from icrl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from icrl.agent import Interface
+
+LONGEST_ROLLOUT = 128
+ROLLOUTS = ("ppo", "trpo", "recurrentppo")
+"""On-policy algorithms whose default rollout of 128 or 2048 steps is longer than many an episode.
+"""
+REPLAY = ("dqn", "qrdqn", "sac", "td3", "ddpg", "tqc", "crossq")
+"""Off-policy algorithms, which reserve room for a million transitions."""
+REPLAY_BYTES = 2**30
+"""What the observations of a replay buffer may take."""
+
+
+def plain_name(algorithm: str) -> str:
+    """The name of an algorithm without case and signs: `QR-DQN`, `qrdqn` and `qr_dqn` are one."""
+    return "".join(character for character in algorithm if character.isalnum()).lower()
+
+
+def fitted(
+    algorithm: str,
+    settings: Mapping[str, Any],
+    interface: "Interface",
+    *,
+    steps: int,
+    num_envs: int,
+    batch: tuple[int, int] = (32, 64),
+) -> dict[str, Any]:
+    """The keywords of an algorithm, with those that the settings leave out fitted.
+
+    A rollout is one episode long, at most 128 steps, in equal minibatches (SB3 warns of a last one
+    that is short); a replay buffer has room for all steps, if a GiB suffices.
+
+    Args:
+        algorithm: its name.
+        settings: keywords that stay as they are.
+        interface: the horizon, and what is seen.
+        steps: of each environment, in all.
+        num_envs: environments.
+        batch: smallest and largest minibatch; if none in between divides the rollout, then the next
+            larger that does.
+
+    Raises:
+        ConfigError: if the algorithm needs action masks.
+    """
+    name = plain_name(algorithm)
+    if name == "maskableppo":
+        raise ConfigError(
+            "MaskablePPO needs action masks, which families do not give. PPO is the same without "
+            "them."
+        )
+    found: dict[str, Any] = {}
+    if name in ROLLOUTS:
+        longest = min(interface.max_episode_steps or LONGEST_ROLLOUT, LONGEST_ROLLOUT, steps)
+        found = _rollout(settings.get("n_steps", longest), num_envs, batch)
+    elif name in REPLAY:
+        room = REPLAY_BYTES // (2 * observation_bytes(interface.observation_space))
+        found = {"buffer_size": max(min(steps * num_envs, room), 1_000)}
+    return found | dict(settings)
+
+
+def observation_bytes(space: Space) -> int:
+    """About how many bytes an observation takes, at least 1."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        children = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        return sum(observation_bytes(child) for child in children)
+    size = prod(space.shape or ())
+    return max(1, size * space.dtype.itemsize if isinstance(space, spaces.Box) else 8 * size)
+
+
+def _rollout(steps: int, num_envs: int, batch: tuple[int, int]) -> dict[str, Any]:
+    smallest, largest = batch
+    transitions = max(steps * num_envs, 2)
+    sizes = (*range(largest, smallest - 1, -1), *range(largest, transitions))
+    size = next((size for size in sizes if transitions % size == 0), transitions)
+    return {"n_steps": max(steps, 2 if num_envs == 1 else 1), "batch_size": size}
