@@ -50,14 +50,11 @@ class LEEPAgent(OnlineAgent):
             TaskError: if there are fewer training tasks than members.
             ConfigError: if there is a checkpoint of other settings.
         """
-        pool = training_pool(family, seed=run.seed)
-        sets = bootstraps(pool, self.config.members, run.generator("bootstraps"))
-        env = self._environment(family, sets)
+        env = self.environment(family, seed=run.seed)
         try:
             with own_globals():
-                model = self._model(env, seed=int(run.generator("sb3").initial_seed() % 2**31))
-                settings = self.config.to_dict()
-                learn(model, run, steps=self.config.steps, settings=settings)
+                model = self.model(env, seed=int(run.generator("sb3").initial_seed() % 2**31))
+                learn(model, run, steps=self.config.steps, settings=self.config.to_dict())
         finally:
             env.close()
         self.members = model.policy
@@ -113,20 +110,30 @@ class LEEPAgent(OnlineAgent):
             ) from error
         return agent
 
-    def _environment(self, family: TaskFamily, sets: list[Tasks]) -> VecEnv:
-        """Where the members learn; a new task of a member's own for every episode."""
-        share = self.config.num_envs // self.config.members
-        env: VecEnv = MemberVecEnv(
-            [
-                TaskVecEnv(family.vector_env(tasks, num_envs=share, episodes_per_task=1))
-                for tasks in sets
-            ]
+    def environment(self, family: TaskFamily, *, seed: int) -> VecEnv:
+        """Where the members learn; each episode is on a new task of the member's own bootstrap.
+
+        Args:
+            family: in whose view `train` is the only split.
+            seed: draws the bootstraps.
+
+        Raises:
+            TaskError: if there are fewer training tasks than members.
+        """
+        sets = bootstraps(
+            training_pool(family, seed=seed),
+            self.config.members,
+            torch.Generator().manual_seed(seed),
         )
+        share = self.config.num_envs // self.config.members
+        parts = [family.vector_env(tasks, num_envs=share, episodes_per_task=1) for tasks in sets]
+        env: VecEnv = MemberVecEnv([TaskVecEnv(part) for part in parts])
         if self.config.normalize_rewards:
             env = VecNormalize(env, norm_obs=False, gamma=self.config.gamma)
         return env
 
-    def _model(self, env: VecEnv, seed: int) -> LinkedPPO:
+    def model(self, env: VecEnv, *, seed: int) -> LinkedPPO:
+        """The learner itself, for who wants SB3's `learn` and callbacks."""
         config = self.config
         assert config.rollout is not None and config.final_alpha is not None  # by `adapted`
         rate = config.learning_rate
