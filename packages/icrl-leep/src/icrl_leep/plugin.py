@@ -10,7 +10,7 @@ PAPER = "arXiv:2107.06277"
 
 @hookimpl
 def icrl_agents() -> list[AgentSpec]:
-    """LEEP, and its controls: the same agent with another link, or without one."""
+    """LEEP, its controls (the same agent with another link, or without one), and elimination."""
     return [
         _ensemble(
             "leep", {}, "LEEP: an ensemble on bootstraps of the tasks, linked by its maximum."
@@ -23,6 +23,7 @@ def icrl_agents() -> list[AgentSpec]:
         _ensemble(
             "plain-ensemble", {"alpha": 0.0}, "LEEP's control whose members learn without a link."
         ),
+        _elimination(),
     ]
 
 
@@ -37,5 +38,19 @@ def _ensemble(name: str, settings: dict[str, Any], summary: str) -> AgentSpec:
         memory="none",
         companions=("ppo", "random", "optimum"),
         summary=summary,
+        paper=PAPER,
+    )
+
+
+def _elimination() -> AgentSpec:
+    return AgentSpec(
+        name="elimination",
+        entry_point="icrl_leep.elimination_learning:EliminationAgent",
+        config="icrl_leep.elimination_config:EliminationConfig",
+        presets="icrl_leep:presets/elimination.toml",
+        learns="interaction",
+        memory="episode",
+        companions=("random", "optimum"),
+        summary="Guesses by what its play revealed, and tries nothing twice in an episode.",
         paper=PAPER,
     )
