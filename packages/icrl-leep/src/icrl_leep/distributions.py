@@ -176,9 +176,10 @@ class Gaussians(MemberActions):
     """
 
     describes = "the joint density"
-    TRIALS = 32
-    """Draws of which the first that is kept counts: with four members that nearly agree, all are
-    refused in one row of 10,000, where the best of them stands.
+    TRIALS = 9
+    """Draws for each member, of which the first that is kept counts. One draw of n members is kept
+    with a probability of 1/n at least, so that all are refused in fewer than one row of 8,000 (there
+    the best of them stands).
     """
 
     def __init__(self, size: int, samples: int) -> None:
@@ -209,7 +210,7 @@ class Gaussians(MemberActions):
     def linked_sample(self, outputs: Tensor, link: Link, generator: torch.Generator) -> Tensor:
         mean, log_std = self._moments(outputs)
         members, batch = mean.shape[:2]
-        chosen = _evenly((self.TRIALS, batch), members, generator, mean.device)
+        chosen = _evenly((self.TRIALS * members, batch), members, generator, mean.device)
         row = torch.arange(batch, device=mean.device)
         own = mean[chosen, row], log_std[chosen, row]  # [trials, batch, size]
         action = own[0] + own[1].exp() * _noise(own[0], generator)

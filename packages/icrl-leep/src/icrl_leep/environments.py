@@ -62,12 +62,13 @@ class MemberVecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """An attribute of the rows' environments."""
-        return [self._of(row).get_attr(attr_name, [0])[0] for row in self._get_indices(indices)]
+        rows = map(self._part, self._get_indices(indices))
+        return [part.get_attr(attr_name, own)[0] for part, own in rows]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set an attribute of the rows' environments."""
-        for row in self._get_indices(indices):
-            self._of(row).set_attr(attr_name, value, [0])
+        for part, own in map(self._part, self._get_indices(indices)):
+            part.set_attr(attr_name, value, own)
 
     def env_method(
         self,
@@ -78,8 +79,8 @@ class MemberVecEnv(VecEnv):
     ) -> list[Any]:
         """Call a method of the rows' environments."""
         return [
-            self._of(row).env_method(method_name, *method_args, indices=[0], **method_kwargs)[0]
-            for row in self._get_indices(indices)
+            part.env_method(method_name, *method_args, indices=own, **method_kwargs)[0]
+            for part, own in map(self._part, self._get_indices(indices))
         ]
 
     def env_is_wrapped(
@@ -87,12 +88,13 @@ class MemberVecEnv(VecEnv):
     ) -> list[bool]:
         """What the parts say."""
         return [
-            self._of(row).env_is_wrapped(wrapper_class, [0])[0]
-            for row in self._get_indices(indices)
+            part.env_is_wrapped(wrapper_class, own)[0]
+            for part, own in map(self._part, self._get_indices(indices))
         ]
 
-    def _of(self, row: int) -> VecEnv:
-        return self.parts[row // self.share]
+    def _part(self, row: int) -> tuple[VecEnv, list[int]]:
+        """Whose a row is, and which it is there."""
+        return self.parts[row // self.share], [row % self.share]
 
 
 def _joined(observations: list[Any]) -> Any:

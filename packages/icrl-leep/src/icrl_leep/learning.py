@@ -146,7 +146,7 @@ class LEEPAgent(OnlineAgent):
             policy_kwargs=self._architecture(),
             learning_rate=rate if config.schedule == "constant" else LinearSchedule(rate, 0.0, 1.0),
             n_steps=config.rollout,
-            batch_size=config.rollout * config.num_envs // config.minibatches,
+            minibatches=config.minibatches,
             n_epochs=config.epochs,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,

@@ -49,6 +49,8 @@ class LinkedPPO(PPO):
         link: Link,
         alpha: float,
         final_alpha: float,
+        n_steps: int,
+        minibatches: int,
         policy_kwargs: dict[str, Any],
         **settings: Any,
     ) -> None:
@@ -59,14 +61,26 @@ class LinkedPPO(PPO):
             link: how they form one policy.
             alpha, final_alpha: the weight of the divergence, at the beginning and, by a straight
                 line, at the end.
+            n_steps: steps of each row between two updates.
+            minibatches: into how many parts, equal to one row of each member, an epoch goes through
+                the rollout; each has two rows of each member at least.
             policy_kwargs: of `MemberActorCritic`, except `members`.
-            **settings: PPO's own; `batch_size` counts the transitions of all members.
+            **settings: PPO's own, except `batch_size`, `clip_range_vf`, `target_kl` and `use_sde`,
+                which are not served.
         """
         self.members, self.link = members, link
         self.alpha, self.final_alpha = alpha, final_alpha
+        self.minibatches = minibatches
         self._cut: list[tuple[int, int, Any]] = []
         kwargs = {"members": members, **policy_kwargs}
-        super().__init__(MemberActorCritic, env, policy_kwargs=kwargs, **settings)  # type: ignore[arg-type]
+        super().__init__(
+            MemberActorCritic,  # type: ignore[arg-type]
+            env,
+            n_steps=n_steps,
+            batch_size=n_steps * env.num_envs,  # SB3 counts transitions, and warns of a remainder
+            policy_kwargs=kwargs,
+            **settings,
+        )
 
     def collect_rollouts(
         self,
@@ -110,13 +124,19 @@ class LinkedPPO(PPO):
         following = self.policy.predict_values(obs_as_tensor(self._last_obs, self.device))
         buffer.compute_returns_and_advantage(following, self._last_episode_starts)
 
+    def alpha_at(self, remaining: float) -> float:
+        """The weight of the divergence where so much of the training remains, from 1 to 0; the last
+        rollout may go beyond its end.
+        """
+        return self.final_alpha + (self.alpha - self.final_alpha) * max(remaining, 0.0)
+
     def train(self) -> None:
         """Update the members on the rollout."""
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         remaining = self._current_progress_remaining
         clip = self.clip_range(remaining)  # type: ignore[operator]
-        alpha = self.final_alpha + (self.alpha - self.final_alpha) * remaining
+        alpha = self.alpha_at(remaining)
         every = self._rollout()
         logged: list[dict[str, Tensor]] = []
         for _ in range(self.n_epochs):
@@ -148,11 +168,9 @@ class LinkedPPO(PPO):
     def _batches(self, every: Batch) -> Iterator[Batch]:
         """The rollout in random minibatches, of equally many rows of each member."""
         rows = every.advantage.shape[1]
-        share = max(2, self.batch_size // self.members)
         order = torch.rand(self.members, rows, device=every.advantage.device).argsort(1)
         offset = torch.arange(self.members, device=order.device)[:, None] * rows
-        for start in range(0, rows - rows % share or rows, share):
-            chosen = order[:, start : start + share]
+        for chosen in order.tensor_split(self.minibatches, 1):
             flat = (chosen + offset).flatten()
 
             def of_members(x: Tensor, flat: Tensor = flat) -> Tensor:
