@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from icrl.config import Config
 from icrl.errors import ConfigError
-from icrl.sb3_fitting import fitted
+from icrl.sb3_fitting import LONGEST_ROLLOUT, fitted
 
 if TYPE_CHECKING:
     from icrl.agent import Interface
@@ -49,6 +49,11 @@ class SB3Config(Config):
                 f"steps={self.steps} and num_envs={self.num_envs} must both be at least 1."
             )
         settings = fitted(
-            self.algorithm, self.settings, interface, steps=self.steps, num_envs=self.num_envs
+            self.algorithm,
+            self.settings,
+            interface.observation_space,
+            rollout=min(interface.max_episode_steps or LONGEST_ROLLOUT, LONGEST_ROLLOUT),
+            steps=self.steps,
+            num_envs=self.num_envs,
         )
         return replace(self, settings=settings)

@@ -5,16 +5,14 @@ Apart from `icrl.sb3`, since settings are read before torch is imported.
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gymnasium import Space, spaces
 
 from icrl.errors import ConfigError
 
-if TYPE_CHECKING:
-    from icrl.agent import Interface
-
 LONGEST_ROLLOUT = 128
+"""Steps; enough for an update, and few enough that updates are many."""
 ROLLOUTS = ("ppo", "trpo", "recurrentppo")
 """On-policy algorithms whose default rollout of 128 or 2048 steps is longer than many an episode.
 """
@@ -32,21 +30,23 @@ def plain_name(algorithm: str) -> str:
 def fitted(
     algorithm: str,
     settings: Mapping[str, Any],
-    interface: "Interface",
+    observation_space: Space,
     *,
+    rollout: int,
     steps: int,
     num_envs: int,
     batch: tuple[int, int] = (32, 64),
 ) -> dict[str, Any]:
     """The keywords of an algorithm, with those that the settings leave out fitted.
 
-    A rollout is one episode long, at most 128 steps, in equal minibatches (SB3 warns of a last one
-    that is short); a replay buffer has room for all steps, if a GiB suffices.
+    Minibatches are equal, since SB3 warns of a last one that is short; a replay buffer has room for
+    all steps, if a GiB suffices.
 
     Args:
         algorithm: its name.
         settings: keywords that stay as they are.
-        interface: the horizon, and what is seen.
+        observation_space: what is seen.
+        rollout: steps of each environment between two updates, at most; of on-policy algorithms.
         steps: of each environment, in all.
         num_envs: environments.
         batch: smallest and largest minibatch; if none in between divides the rollout, then the next
@@ -63,10 +63,9 @@ def fitted(
         )
     found: dict[str, Any] = {}
     if name in ROLLOUTS:
-        longest = min(interface.max_episode_steps or LONGEST_ROLLOUT, LONGEST_ROLLOUT, steps)
-        found = _rollout(settings.get("n_steps", longest), num_envs, batch)
+        found = _rollout(settings.get("n_steps", min(rollout, steps)), num_envs, batch)
     elif name in REPLAY:
-        room = REPLAY_BYTES // (2 * observation_bytes(interface.observation_space))
+        room = REPLAY_BYTES // (2 * observation_bytes(observation_space))
         found = {"buffer_size": max(min(steps * num_envs, room), 1_000)}
     return found | dict(settings)
 

@@ -20,6 +20,7 @@ from icrl.sb3.algorithms import (
     make_model,
     policy_name,
 )
+from icrl.sb3.blank import BlankVecEnv
 from icrl.sb3.generators import own_globals
 from icrl.sb3.learning import learn
 from icrl.sb3.normalisation import normalized
@@ -29,6 +30,7 @@ from icrl.sb3.views import ActionView, ObservationView
 
 __all__ = [
     "ActionView",
+    "BlankVecEnv",
     "Normalization",
     "ObservationView",
     "SB3Policy",

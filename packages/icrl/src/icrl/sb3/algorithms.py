@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import stable_baselines3
 import torch
 from gymnasium import Space, spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -98,7 +100,8 @@ def make_model(
         seed: seeds its weights, its exploration and the environment.
         policy: the name of SB3's policy; None: the one for the observation space.
         settings: keywords of the algorithm as plain data: classes of `policy_kwargs` by their name
-            in `torch.nn` or `torch.optim`, lists where SB3 wants tuples.
+            in `torch.nn` or `torch.optim`, lists where SB3 wants tuples, and for `action_noise` a
+            number: the deviation of Gaussian noise, where 1 is half the range of an action.
         device: where its networks are.
 
     Raises:
@@ -118,6 +121,10 @@ def make_model(
             f"{learner.__name__} has no setting {name!r}. It has: {', '.join(sorted(known))}."
         )
     policy = policy or policy_name(learner, env.observation_space)
+    noise = keywords.get("action_noise")
+    if isinstance(noise, int | float):
+        means = np.zeros(env.action_space.shape or ())
+        keywords["action_noise"] = NormalActionNoise(means, np.full_like(means, noise))
     try:
         return learner(policy, env, seed=seed, device=device, **keywords)
     except AssertionError as error:
