@@ -170,7 +170,7 @@ class Gaussians(MemberActions):
     """A diagonal Gaussian for each member; members' densities are linked as a whole.
 
     π_max(a|s) ∝ max_j π_j(a|s) has no closed form, but it is exact to draw from: an action of a
-    member chosen evenly is kept if no other member finds it likelier. KL(π_i ‖ π_max) is the mean
+    member chosen evenly is kept if that member finds it likeliest of all. KL(π_i ‖ π_max) is the mean
     of log π_i − log max_j π_j over samples of π_i, through which the gradient goes (the norm of
     π_max is a constant to it).
     """
@@ -178,8 +178,8 @@ class Gaussians(MemberActions):
     describes = "the joint density"
     TRIALS = 9
     """Draws for each member, of which the first that is kept counts. One draw of n members is kept
-    with a probability of 1/n at least, so that all are refused in fewer than one row of 8,000 (there
-    the best of them stands).
+    with a probability of 1/n at least, so that all are refused in fewer than one row of 8,000, and
+    there the best of them stands.
     """
 
     def __init__(self, size: int, samples: int) -> None:
@@ -217,9 +217,9 @@ class Gaussians(MemberActions):
         if link == "average":
             return action[0]
         theirs = _log_density(mean[:, None], log_std[:, None], action)
-        short = theirs.amax(0) - theirs.gather(0, chosen[None])[0]
-        # Zero where kept: the first of these, else the one that came nearest.
-        best = short.clamp_min(1e-5).argmin(0)
+        likeliest, owner = theirs.max(0)  # one owner, so that equal members count once
+        short = likeliest - theirs.gather(0, chosen[None])[0]
+        best = torch.where(chosen == owner, -1.0, short).argmin(0)  # the first of equals
         return action[best, row]
 
     def linked_mode(self, outputs: Tensor, link: Link) -> Tensor:
