@@ -54,7 +54,13 @@ class LEEPAgent(OnlineAgent):
         try:
             with own_globals():
                 model = self.model(env, seed=int(run.generator("sb3").initial_seed() % 2**31))
-                learn(model, run, steps=self.config.steps, settings=self.config.to_dict())
+                learn(
+                    model,
+                    run,
+                    steps=self.config.steps,
+                    settings=self.config.to_dict(),
+                    description=f"learning, linking {self.links}",
+                )
         finally:
             env.close()
         self.members = model.policy
