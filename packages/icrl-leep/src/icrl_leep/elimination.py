@@ -16,8 +16,8 @@ from icrl.spaces import zeros
 from icrl.timestep import TimeStep
 from icrl.trees import Tree, leaves
 
-LEAST = 1e-30
-"""The least number that is drawn and the least probability, so that no logarithm is infinite."""
+IMPOSSIBLE = -1e4
+"""The least log probability: what is impossible comes last, but before what was tried."""
 
 
 class Tried(NamedTuple):
@@ -77,7 +77,7 @@ class EliminationPolicy(Policy[Tried]):
         last = self._codes == (timestep.action - self._start).unsqueeze(1)
         tried = (context.actions | last) & goes_on.unsqueeze(1)
         tried = tried & ~tried.all(1, keepdim=True)
-        scores = self.log_probs(timestep.observation).float().exp().clamp_min(LEAST).log()
+        scores = self.log_probs(timestep.observation).float().clamp_min(IMPOSSIBLE)
         if self.decoding == "sample":
             scores = scores + gumbel(scores, generator)
         chosen = scores.masked_fill(tried, -torch.inf).argmax(1)
@@ -93,4 +93,4 @@ def same(one: Tree, other: Tree) -> Tensor:
 def gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
     """Noise with which the largest of log probabilities is a draw from them (Gumbel 1954)."""
     uniform = torch.rand(like.shape, generator=generator, device=like.device)
-    return -(-uniform.clamp_min(LEAST).log()).log()
+    return -(-uniform.clamp_min(1e-30).log()).log()  # no draw is infinite
