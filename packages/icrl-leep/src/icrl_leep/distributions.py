@@ -170,9 +170,9 @@ class Gaussians(MemberActions):
     """A diagonal Gaussian for each member; members' densities are linked as a whole.
 
     π_max(a|s) ∝ max_j π_j(a|s) has no closed form, but it is exact to draw from: an action of a
-    member chosen evenly is kept if that member finds it likeliest of all. KL(π_i ‖ π_max) is the mean
-    of log π_i − log max_j π_j over samples of π_i, through which the gradient goes (the norm of
-    π_max is a constant to it).
+    member chosen evenly is kept if that member finds it likeliest of all. KL(π_i ‖ π_max) is the
+    mean of log π_i − log max_j π_j over samples of π_i, through which the gradient goes (the norm
+    of π_max is a constant to it).
     """
 
     describes = "the joint density"
