@@ -13,12 +13,11 @@ from icrl_sb3.learners import Learner, check_actions, learner_of
 if TYPE_CHECKING:
     from icrl.agent import Interface
 
-STEPS = {"on-policy": 500_000, "recurrent": 100_000, "off-policy": 100_000}
-"""Minutes on two cores, where observations are no images."""
 IMAGE_PIXELS = 36 * 36
 """From here on an observation is convolved, which takes ten times as long."""
 NUM_ENVS = {"on-policy": 16, "recurrent": 16, "off-policy": 8}
-MINIBATCH = (64, 256)
+MINIBATCH = {"on-policy": (64, 256), "recurrent": (512, 1024), "off-policy": (64, 256)}
+"""An LSTM takes one step after the other, for two sequences no faster than for eight."""
 Q_LEARNERS = ("dqn", "qr-dqn")
 NOISY = ("td3", "ddpg")
 """Learners whose policy draws nothing: they explore by noise that is added to their actions."""
@@ -33,8 +32,9 @@ class SB3AgentConfig(Config):
     DDPG, TQC or CrossQ.
     """
     steps: int | None = None
-    """Steps of all environments together, in training. By default 500,000 for PPO, A2C and TRPO,
-    100,000 for the others, and a tenth of that where observations are images.
+    """Steps of all environments together, in training. By default what takes minutes: 500,000 for
+    PPO, A2C and TRPO, 200,000 for DQN, 50,000 for TQC, 20,000 for CrossQ, 100,000 for the others;
+    a tenth of that where observations are images.
     """
     num_envs: int | None = None
     """Environments in which it learns at once; each episode plays a training task drawn anew. By
@@ -47,7 +47,8 @@ class SB3AgentConfig(Config):
     settings: dict[str, Any] = field(default_factory=dict)
     """The algorithm's own keywords: learning_rate, gamma, policy_kwargs, ... Those that are absent
     have SB3's own defaults, except for rollouts of 128 steps in equal minibatches of 64 to 256
-    transitions; replay buffers of as many steps as there are, within 1 GiB; 1000 steps, at most a
+    transitions, 512 to 1024 for RecurrentPPO; four epochs of RecurrentPPO, and of PPO on images;
+    replay buffers of as many steps as there are, within 1 GiB; 1000 steps, at most a
     tenth, before learning starts; for DQN and QRDQN an update for every four steps of any
     environment and a new target network every 1000 steps; for TD3 and DDPG `action_noise` of
     deviation 0.1, where 1 is half the range of an action.
@@ -67,8 +68,8 @@ class SB3AgentConfig(Config):
         learner = learner_of(self.algorithm)
         check_actions(learner, interface.action_space, interface.family)
         seen = leaves(interface.observation_space)
-        share = 10 if any(is_image(space) for space in seen) else 1
-        steps = STEPS[learner.kind] // share if self.steps is None else self.steps
+        images = any(is_image(space) for space in seen)
+        steps = learner.steps // (10 if images else 1) if self.steps is None else self.steps
         num_envs = NUM_ENVS[learner.kind] if self.num_envs is None else self.num_envs
         if steps < 1 or num_envs < 1:
             raise ConfigError(f"steps={steps} and num_envs={num_envs} must both be at least 1.")
@@ -82,23 +83,25 @@ class SB3AgentConfig(Config):
             normalize=normalize if self.normalize is None else self.normalize,
             settings=fitted(
                 learner.algorithm,
-                usual(learner, steps, num_envs) | self.settings,
+                usual(learner, steps, num_envs, images) | self.settings,
                 interface.observation_space,
                 rollout=LONGEST_ROLLOUT,
                 steps=-(-steps // num_envs),
                 num_envs=num_envs,
-                batch=MINIBATCH,
+                batch=MINIBATCH[learner.kind],
             ),
         )
 
 
-def usual(learner: Learner, steps: int, num_envs: int) -> dict[str, Any]:
-    """What a learner with a replay buffer is given beyond SB3's defaults, which are for a million
-    steps of one environment.
+def usual(learner: Learner, steps: int, num_envs: int, images: bool) -> dict[str, Any]:
+    """What a learner is given in place of SB3's defaults, which are for a million steps of one
+    environment.
     """
-    if learner.kind != "off-policy":
-        return {}
-    found: dict[str, Any] = {"learning_starts": min(1000, steps // 10)}
+    found: dict[str, Any] = {}
+    if learner.name == "recurrent-ppo" or (learner.name == "ppo" and images):
+        found |= {"n_epochs": 4}
+    if learner.kind == "off-policy":
+        found |= {"learning_starts": min(1000, steps // 10)}
     if learner.name in Q_LEARNERS:
         found |= {"train_freq": 4, "gradient_steps": num_envs, "target_update_interval": 1000}
     if learner.name in NOISY:

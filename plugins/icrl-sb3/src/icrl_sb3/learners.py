@@ -25,42 +25,70 @@ class Learner:
     """What its settings depend on."""
     actions: tuple[str, ...]
     """The spaces in which it acts."""
+    steps: int
+    """Of all environments together, that take minutes on two cores where nothing is an image."""
     title: str
     """Its name in full."""
     paper: str
 
 
 LEARNERS = (
-    Learner("a2c", "A2C", "on-policy", ANY, "Advantage Actor-Critic", "arXiv:1602.01783"),
-    Learner("crossq", "CrossQ", "off-policy", CONTINUOUS, "CrossQ", "arXiv:1902.05605"),
+    Learner("a2c", "A2C", "on-policy", ANY, 500_000, "Advantage Actor-Critic", "arXiv:1602.01783"),
+    Learner("crossq", "CrossQ", "off-policy", CONTINUOUS, 20_000, "CrossQ", "arXiv:1902.05605"),
     Learner(
         "ddpg",
         "DDPG",
         "off-policy",
         CONTINUOUS,
+        100_000,
         "Deep Deterministic Policy Gradient",
         "arXiv:1509.02971",
     ),
-    Learner("dqn", "DQN", "off-policy", DISCRETE, "Deep Q-Network", "arXiv:1312.5602"),
-    Learner("ppo", "PPO", "on-policy", ANY, "Proximal Policy Optimization", "arXiv:1707.06347"),
+    Learner("dqn", "DQN", "off-policy", DISCRETE, 200_000, "Deep Q-Network", "arXiv:1312.5602"),
     Learner(
-        "qr-dqn", "QRDQN", "off-policy", DISCRETE, "Quantile Regression DQN", "arXiv:1710.10044"
+        "ppo", "PPO", "on-policy", ANY, 500_000, "Proximal Policy Optimization", "arXiv:1707.06347"
+    ),
+    Learner(
+        "qr-dqn",
+        "QRDQN",
+        "off-policy",
+        DISCRETE,
+        100_000,
+        "Quantile Regression DQN",
+        "arXiv:1710.10044",
     ),
     Learner(
         "recurrent-ppo",
         "RecurrentPPO",
         "recurrent",
         ANY,
+        100_000,
         "PPO with an LSTM that an episode's end resets",
         "arXiv:1707.06347",
     ),
-    Learner("sac", "SAC", "off-policy", CONTINUOUS, "Soft Actor-Critic", "arXiv:1801.01290"),
-    Learner("td3", "TD3", "off-policy", CONTINUOUS, "Twin Delayed DDPG", "arXiv:1802.09477"),
     Learner(
-        "tqc", "TQC", "off-policy", CONTINUOUS, "Truncated Quantile Critics", "arXiv:2005.04269"
+        "sac", "SAC", "off-policy", CONTINUOUS, 100_000, "Soft Actor-Critic", "arXiv:1801.01290"
     ),
     Learner(
-        "trpo", "TRPO", "on-policy", ANY, "Trust Region Policy Optimization", "arXiv:1502.05477"
+        "td3", "TD3", "off-policy", CONTINUOUS, 100_000, "Twin Delayed DDPG", "arXiv:1802.09477"
+    ),
+    Learner(
+        "tqc",
+        "TQC",
+        "off-policy",
+        CONTINUOUS,
+        50_000,
+        "Truncated Quantile Critics",
+        "arXiv:2005.04269",
+    ),
+    Learner(
+        "trpo",
+        "TRPO",
+        "on-policy",
+        ANY,
+        500_000,
+        "Trust Region Policy Optimization",
+        "arXiv:1502.05477",
     ),
 )
 
