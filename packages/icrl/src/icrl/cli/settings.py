@@ -82,8 +82,8 @@ def companion_config(options: Options, companion: Provided[AgentSpec], beside: C
     """The settings of an agent that is trained beside another, from its own presets.
 
     What the user said of the agent holds for a companion with the same settings too, so that a
-    smaller `ad` stands beside an `ed` that is just as small; but what sets the companion apart (a
-    setting that its presets have and the agent's have not) stays.
+    smaller `ad` stands beside an `ed` that is just as small; but what sets the companion apart
+    (what its name stands for, and a setting that its presets have and the agent's have not) stays.
     """
     config = default_config(options, "agent", companion, own=False)
     if type(config) is not type(beside) or options.agent is None:
@@ -91,6 +91,7 @@ def companion_config(options: Options, companion: Provided[AgentSpec], beside: C
     main = provided("agents", options.agent)
     usual = default_config(options, "agent", main, own=False)
     own = _preset(options, companion).keys() - _preset(options, main).keys()
+    own |= companion.spec.settings.keys()
     said = {
         field.name: getattr(beside, field.name)
         for field in dataclasses.fields(beside)
