@@ -10,6 +10,7 @@ from icrl_envs.specs.mazes import mazes
 from icrl_envs.specs.metaworld import metaworld
 from icrl_envs.specs.minigrid import minigrid
 from icrl_envs.specs.points import points
+from icrl_envs.specs.procgen import procgen
 from icrl_envs.specs.tabular import tabular
 from icrl_envs.specs.views import views
 
@@ -28,4 +29,5 @@ def icrl_families() -> list[FamilySpec]:
         *classification(),
         *control(),
         *metaworld(),
+        *procgen(),
     ]

@@ -3,6 +3,14 @@
 from icrl.wrapped.adopted import AdoptedVectorEnv
 from icrl.wrapped.family import WrappedFamily
 from icrl.wrapped.gymnasium_family import GymnasiumFamily
+from icrl.wrapped.simulators import SteppedTogether, Stepper
 from icrl.wrapped.vector import WrappedVectorEnv
 
-__all__ = ["AdoptedVectorEnv", "GymnasiumFamily", "WrappedFamily", "WrappedVectorEnv"]
+__all__ = [
+    "AdoptedVectorEnv",
+    "GymnasiumFamily",
+    "SteppedTogether",
+    "Stepper",
+    "WrappedFamily",
+    "WrappedVectorEnv",
+]

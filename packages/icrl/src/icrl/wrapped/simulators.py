@@ -1,6 +1,7 @@
 """Simulators: the environments of some rows, stepped one after another on the CPU."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from icrl.errors import SpaceError
@@ -15,8 +16,38 @@ SLOW_STEP_SECONDS = 2e-3
 some tenths of a millisecond, and have taken seconds to start."""
 
 
-class Simulators:
-    """The environments of the rows `rows`, which read from and write to shared buffers."""
+class Stepper(ABC):
+    """Opens and steps the episodes of all rows, which read from and write to shared buffers."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Open an episode of `task` in every row and write `opening`; nothing has ended."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """Step every row by its `action` and write what that led to; where it ended an episode,
+        open one of `task`, which is then the next one's.
+        """
+
+    @abstractmethod
+    def render(self) -> tuple[Any, ...] | None:
+        """A frame of every row; None where frames cannot be had."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every environment."""
+
+
+class SteppedTogether(ABC):
+    """A wrapped family whose simulator steps many rows at once, in threads of its own."""
+
+    @abstractmethod
+    def stepper(self, buffers: Buffers) -> Stepper:
+        """What opens and steps the episodes of all rows of these buffers."""
+
+
+class Simulators(Stepper):
+    """The environments of the rows `rows`, stepped one after another."""
 
     def __init__(
         self, family: "WrappedFamily", rows: range, buffers: Buffers, render_mode: str | None = None

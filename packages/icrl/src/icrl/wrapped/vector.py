@@ -14,7 +14,12 @@ from icrl.trees import Tree, map_tree, where
 from icrl.vector import TaskVectorEnv
 from icrl.wrapped.buffers import Buffers, Layout
 from icrl.wrapped.conversion import action_receiver
-from icrl.wrapped.simulators import SLOW_STEP_SECONDS, Simulators
+from icrl.wrapped.simulators import (
+    SLOW_STEP_SECONDS,
+    Simulators,
+    SteppedTogether,
+    Stepper,
+)
 from icrl.wrapped.workers import AVAILABLE, WorkerSimulators
 
 if TYPE_CHECKING:
@@ -125,7 +130,7 @@ class WrappedVectorEnv(TaskVectorEnv):
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame of every row, if the environment was made with a `render_mode`."""
-        return self._simulators.render() if isinstance(self._simulators, Simulators) else None
+        return self._simulators.render()
 
     def close_extras(self, **_: Any) -> None:
         """Close the simulators."""
@@ -136,20 +141,20 @@ class WrappedVectorEnv(TaskVectorEnv):
         family = self.family
         return Layout(family.observation_space, family.action_space, tasks, self.num_envs)
 
-    def _start(
-        self, workers: int | None, render_mode: str | None
-    ) -> tuple[Simulators | WorkerSimulators, Buffers, Any]:
+    def _start(self, workers: int | None, render_mode: str | None) -> tuple[Stepper, Buffers, Any]:
         family, layout = self.family, self._layout
+        against = _against_workers(family, render_mode)
         if workers is None:
-            workers = 0 if render_mode is not None else _worthwhile_workers(family, self.num_envs)
-        if workers > 0 and (render_mode is not None or not AVAILABLE):
-            why = "draw frames" if render_mode is not None else "run on this system"
-            raise UsageError(f"{family.id}: worker processes cannot {why}; use workers=0.")
+            workers = 0 if against else _worthwhile_workers(family, self.num_envs)
+        if workers > 0 and against:
+            raise UsageError(f"{family.id}: worker processes cannot {against}; use workers=0.")
         if workers > 0:
             remote = WorkerSimulators(family, layout, min(workers, self.num_envs))
             return remote, remote.buffers, remote.memory
         memory = bytearray(layout.num_bytes())
         buffers = Buffers.over(layout, memory)
+        if isinstance(family, SteppedTogether):
+            return family.stepper(buffers), buffers, memory
         return Simulators(family, range(self.num_envs), buffers, render_mode), buffers, memory
 
     def _advance(self, rows: np.ndarray) -> None:
@@ -187,15 +192,20 @@ class WrappedVectorEnv(TaskVectorEnv):
         return info
 
 
+def _against_workers(family: "WrappedFamily", render_mode: str | None) -> str | None:
+    """What worker processes cannot do, where it is needed."""
+    if isinstance(family, SteppedTogether):
+        return "help a simulator that has threads of its own"
+    if render_mode is not None:
+        return "draw frames"
+    return None if AVAILABLE else "run on this system"
+
+
 def _worthwhile_workers(family: "WrappedFamily", num_envs: int) -> int:
     """As many as there are cores, if a step of all environments takes long; else none."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    if (
-        not AVAILABLE
-        or min(cores, num_envs) < 2
-        or num_envs * family.step_seconds < SLOW_STEP_SECONDS
-    ):
+    if min(cores, num_envs) < 2 or num_envs * family.step_seconds < SLOW_STEP_SECONDS:
         return 0
     return min(cores, num_envs)

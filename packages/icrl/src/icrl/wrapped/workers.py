@@ -21,7 +21,7 @@ import cloudpickle  # type: ignore[import-untyped]
 
 from icrl.errors import PluginError
 from icrl.wrapped.buffers import Buffers, Layout
-from icrl.wrapped.simulators import Simulators
+from icrl.wrapped.simulators import Simulators, Stepper
 
 if TYPE_CHECKING:
     from icrl.wrapped.family import WrappedFamily
@@ -30,7 +30,7 @@ AVAILABLE = os.name == "posix"
 """Sockets and memory are handed over as file descriptors, which Windows does not have."""
 
 
-class WorkerSimulators:
+class WorkerSimulators(Stepper):
     """Simulators of all rows, split over worker processes."""
 
     def __init__(self, family: "WrappedFamily", layout: Layout, workers: int) -> None:
@@ -54,6 +54,9 @@ class WorkerSimulators:
     def step(self) -> None:
         """Step every row; where that ends an episode, open the next one."""
         self._all("step")
+
+    def render(self) -> None:
+        """Frames do not travel."""
 
     def close(self) -> None:
         """Close every environment and end the processes."""

@@ -1,0 +1,1 @@
+"""Procgen's games through envpool: their levels, and the simulators that play them."""
