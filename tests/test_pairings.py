@@ -10,6 +10,8 @@
 | Blackjack-v1               | Tuple                          | Discrete   | Gymnasium's |
 | icrl/MiniGrid-FourRooms-v0 | Dict of symbols and Discrete   | Discrete   | wrapped     |
 | icrl/HalfCheetahVel-v0     | Box                            | Box        | wrapped     |
+| icrl/GridMaze-v0           | Box, whole numbers             | Discrete   | native      |
+| icrl/Watermaze-v0          | Box of pixels                  | Discrete   | native      |
 """
 
 from itertools import product
@@ -29,11 +31,19 @@ FAMILIES = (
     "Blackjack-v1",
 )
 WRAPPED = ("icrl/MiniGrid-FourRooms-v0", "icrl/HalfCheetahVel-v0")
+BY_LEEP = product(
+    ("leep",), ("icrl/GridMaze-v0", "icrl/Watermaze-v0", "MiniGrid-Empty-5x5-v0", *WRAPPED)
+)
+BY_SB3 = (
+    *product(("ppo",), ("icrl/DarkRoom-v0", "icrl/Watermaze-v0", "Blackjack-v1", *WRAPPED)),
+    ("dqn", "CartPole-v1"),
+    ("sac", "Pendulum-v1"),
+)
 
 
 @pytest.mark.parametrize(
     ("agent", "family"),
-    [*product(("ad", "ed"), FAMILIES), *product(("ad",), WRAPPED)],
+    [*product(("ad", "ed"), FAMILIES), *product(("ad",), WRAPPED), *BY_SB3, *BY_LEEP],
 )
 def test_a_pairing_leaves_a_checkpoint_and_finite_returns(agent, family, tmp_path, capsys):
     out = tmp_path / "run"
