@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from leep_runs import GRID_MAZE, VARIANTS, Setting, curves, trained
+from leep_runs import GRID_MAZE, REASONS, VARIANTS, Setting, curves, trained
 from measurement import write_result
 
 from icrl.report.style import (
@@ -98,7 +98,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("what", choices=("grid-maze", "procgen"))
     parser.add_argument("--seeds", type=int, nargs="+")
-    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS))
+    parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *REASONS])
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/leep"), help="where runs are kept")
     parser.add_argument("--games", nargs="+", default=["Maze", "Heist", "BigFish", "Dodgeball"])

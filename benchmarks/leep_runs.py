@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,40 @@ from icrl_leep.learning import LEEPAgent, bootstraps
 from icrl_leep.linked_ppo import LinkedPPO
 from icrl_leep.policy import LinkedPolicy
 
-VARIANTS: dict[str, dict[str, Any]] = {
-    "leep": {},
-    "leep-average": {"link": "average"},
-    "plain-ensemble": {"alpha": 0.0},
-    "single": {"members": 1},
-    "ppo": {},
+
+@dataclass(frozen=True)
+class Variant:
+    """What sets runs apart from LEEP's."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    """Settings of LEEP."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """The family's keywords."""
+    times: int = 1
+    """How many times the steps of the others."""
+
+
+VARIANTS = {
+    "leep": Variant(),
+    "leep-average": Variant({"link": "average"}),
+    "plain-ensemble": Variant({"alpha": 0.0}),
+    "single": Variant({"members": 1}),
+    "ppo": Variant(),
 }
-"""What sets each apart from LEEP's settings; `ppo` is Stable-Baselines3's own, `single` LEEP with
-one member, which is the same algorithm.
+"""LEEP, its controls, and Stable-Baselines3's own PPO (`single`, LEEP with one member, is the same
+algorithm).
 """
+REASONS = {
+    "leep-all-tasks": Variant({"bootstrap": False}),
+    "leep-four-times": Variant(times=4),
+    "ppo-32-tasks": Variant(arguments={"num_train_tasks": 32}),
+}
+"""What an ensemble gives up for its members' differences, each undone by itself: members that have
+every task; members that each take as many steps as PPO does; and PPO on as many tasks as a member's
+bootstrap holds (32 of 50 on average).
+"""
+PLAIN = ("ppo", "ppo-32-tasks")
+"""Which are Stable-Baselines3's own PPO."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,7 @@ class Setting:
     """Test tasks of the curve."""
     num_final_test: int
     """Test tasks of the last policy."""
-    points: int = 20
+    points: int = 15
     """How often the policy is evaluated."""
     device: str = "cpu"
 
@@ -62,8 +86,8 @@ class Setting:
 GRID_MAZE = Setting(
     family="icrl/GridMaze-v0",
     arguments={"num_train_tasks": 50, "num_test_tasks": 1000},
-    steps=4_000_000,
-    config={"alpha": 0.1},
+    steps=3_000_000,
+    config={"alpha": 0.3},
     num_test=300,
     num_final_test=1000,
 )
@@ -98,38 +122,44 @@ def trained(setting: Setting, variant: str, seed: int, directory: Path) -> dict[
 
 def _run(setting: Setting, variant: str, seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
-    family, link = _family(setting, seed), _config(setting, variant).link
-    curve = Curve(setting, family, seed, lambda model: _policy(model, family, link))
+    family, config = _family(setting, variant, seed), _config(setting, variant)
+    curve = Curve(setting, config.steps, family, seed, lambda m: _policy(m, family, config.link))
     with own_globals():
         model = learner(setting, variant, seed=seed)
         try:
             curve.look(model)
-            model.learn(setting.steps, callback=curve)
+            model.learn(config.steps, callback=curve)
             curve.look(model)
         finally:
             model.env.close()
     return {
         "curve": [asdict(point) for point in curve.points],
-        "final": _final(model, setting, family, seed, link),
+        "final": _final(model, setting, family, seed, config),
     }
 
 
 def learner(setting: Setting, variant: str, *, seed: int) -> BaseAlgorithm:
     """The learner of a variant on its training tasks; call it within `own_globals`."""
-    family = _family(setting, seed)
+    family = _family(setting, variant, seed)
     agent = LEEPAgent(_config(setting, variant), Interface.of(family), torch.device(setting.device))
     view = training_view(family, None, seed=seed)
-    if variant == "ppo":
+    if variant in PLAIN:
         return _stable_baselines(agent, training_pool(view, seed=seed), family, seed)
     return agent.model(agent.environment(view, seed=seed), seed=seed)
 
 
-def _family(setting: Setting, seed: int) -> TaskFamily:
-    return make_family(setting.family, **setting.arguments, split_seed=seed)
+def _family(setting: Setting, variant: str, seed: int) -> TaskFamily:
+    arguments = {**setting.arguments, **_named(variant).arguments}
+    return make_family(setting.family, **arguments, split_seed=seed)
 
 
 def _config(setting: Setting, variant: str) -> LEEPConfig:
-    return LEEPConfig(steps=setting.steps, **{**setting.config, **VARIANTS[variant]})
+    ours = _named(variant)
+    return LEEPConfig(steps=setting.steps * ours.times, **{**setting.config, **ours.config})
+
+
+def _named(variant: str) -> Variant:
+    return (VARIANTS | REASONS)[variant]
 
 
 def _stable_baselines(
@@ -168,15 +198,16 @@ def _policy(
 
 
 def _final(
-    model: BaseAlgorithm, setting: Setting, family: TaskFamily, seed: int, link: Any
+    model: BaseAlgorithm, setting: Setting, family: TaskFamily, seed: int, config: LEEPConfig
 ) -> dict[str, Any]:
     """Each test task's return of the last policy, drawn and by argmax; members by themselves."""
     tasks = family.sample_tasks(setting.num_final_test, split="test", seed=seed)
+    policies = {d: _policy(model, family, config.link, d) for d in ("sample", "argmax")}
     found: dict[str, Any] = {
-        decoding: returns(_policy(model, family, link, decoding), family, tasks, seed=seed).tolist()
-        for decoding in ("sample", "argmax")
+        decoding: returns(policy, family, tasks, seed=seed).tolist()
+        for decoding, policy in policies.items()
     }
-    if isinstance(model, LinkedPPO) and model.members > 1:
+    if isinstance(model, LinkedPPO) and config.bootstrap and config.members > 1:
         found["members"] = list(_members_alone(model, family, tasks, seed))
     return found
 
@@ -243,13 +274,14 @@ class Curve(BaseCallback):
     def __init__(
         self,
         setting: Setting,
+        steps: int,
         family: TaskFamily,
         seed: int,
         policy: Callable[[BaseAlgorithm], Policy],
     ) -> None:
         super().__init__()
         self.points: list[Point] = []
-        self._every = setting.steps / setting.points
+        self._every = steps / setting.points
         self._family, self._seed, self._policy = family, seed, policy
         view = training_view(family, None, seed=seed)
         self._tasks = (

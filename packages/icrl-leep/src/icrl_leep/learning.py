@@ -117,7 +117,7 @@ class LEEPAgent(OnlineAgent):
         return agent
 
     def environment(self, family: TaskFamily, *, seed: int) -> VecEnv:
-        """Where the members learn; each episode is on a new task of the member's own bootstrap.
+        """Where the members learn; each episode is on a new task of the member's own.
 
         Args:
             family: in whose view `train` is the only split.
@@ -126,12 +126,11 @@ class LEEPAgent(OnlineAgent):
         Raises:
             TaskError: if there are fewer training tasks than members.
         """
-        sets = bootstraps(
-            training_pool(family, seed=seed),
-            self.config.members,
-            torch.Generator().manual_seed(seed),
-        )
-        share = self.config.num_envs // self.config.members
+        pool, members = training_pool(family, seed=seed), self.config.members
+        sets = [pool] * members
+        if self.config.bootstrap and members > 1:
+            sets = bootstraps(pool, members, torch.Generator().manual_seed(seed))
+        share = self.config.num_envs // members
         parts = [family.vector_env(tasks, num_envs=share, episodes_per_task=1) for tasks in sets]
         env: VecEnv = MemberVecEnv([TaskVecEnv(part) for part in parts])
         if self.config.normalize_rewards:
@@ -185,8 +184,7 @@ class LEEPAgent(OnlineAgent):
 
 
 def bootstraps(pool: Tasks, members: int, generator: torch.Generator) -> list[Tasks]:
-    """As many tasks for each member as there are, drawn with replacement (Efron 1979); one member
-    has them all.
+    """As many tasks for each member as there are, drawn with replacement (Efron 1979).
 
     Raises:
         TaskError: if there are fewer tasks than members.
@@ -197,7 +195,5 @@ def bootstraps(pool: Tasks, members: int, generator: torch.Generator) -> list[Ta
             f"tasks that the others may not have. Give --num-tasks {members} or more, or fewer "
             "--agent.members."
         )
-    if members == 1:
-        return [pool]
     drawn = torch.randint(len(pool), (members, len(pool)), generator=generator)
     return [pool[row] for row in drawn]
