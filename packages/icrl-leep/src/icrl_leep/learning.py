@@ -128,7 +128,7 @@ class LEEPAgent(OnlineAgent):
         """
         pool, members = training_pool(family, seed=seed), self.config.members
         sets = [pool] * members
-        if self.config.bootstrap and members > 1:
+        if self.config.bootstrap:
             sets = bootstraps(pool, members, torch.Generator().manual_seed(seed))
         share = self.config.num_envs // members
         parts = [family.vector_env(tasks, num_envs=share, episodes_per_task=1) for tasks in sets]
@@ -184,7 +184,8 @@ class LEEPAgent(OnlineAgent):
 
 
 def bootstraps(pool: Tasks, members: int, generator: torch.Generator) -> list[Tasks]:
-    """As many tasks for each member as there are, drawn with replacement (Efron 1979).
+    """As many tasks for each member as there are, drawn with replacement (Efron 1979); one member
+    has them all.
 
     Raises:
         TaskError: if there are fewer tasks than members.
@@ -195,5 +196,7 @@ def bootstraps(pool: Tasks, members: int, generator: torch.Generator) -> list[Ta
             f"tasks that the others may not have. Give --num-tasks {members} or more, or fewer "
             "--agent.members."
         )
+    if members == 1:
+        return [pool]
     drawn = torch.randint(len(pool), (members, len(pool)), generator=generator)
     return [pool[row] for row in drawn]
