@@ -201,7 +201,7 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     learned(tmp_path)
-    with pytest.raises(ConfigError, match=r"other settings .*alpha = 1\.0, now 0\.5"):
+    with pytest.raises(ConfigError, match=r"other settings .*alpha = 0\.3, now 0\.5"):
         learned(tmp_path, config=replace(SMALL, alpha=0.5))
 
 
@@ -290,16 +290,16 @@ def test_on_mazes_that_it_never_saw_it_earns_more_than_chance(tmp_path):
     """By a permutation test: were both alike, each maze's difference could as well have the other
     sign.
     """
-    sizes = {"size": 3, "horizon": 50, "num_train_tasks": 50, "num_test_tasks": 64}
+    sizes = {"size": 3, "horizon": 50, "num_train_tasks": 40, "num_test_tasks": 41}
     family = icrl.make_family("icrl/GridMaze-v0", **sizes)
     agent = agent_for(family, LEEPConfig(steps=80_000, num_envs=32, alpha=0.1))
     agent.learn(training_view(family, None, seed=0), Run(tmp_path, quiet=True))
-    held_out = family.sample_tasks(64, split="test", seed=0)
+    held_out = family.sample_tasks(41, split="test", seed=0)
     ours, chance = (
         icrl.evaluate(policy, family.vector_env(held_out), episodes=2, seed=0).returns.mean(1)
-        for policy in (agent.policy(), RandomPolicy(family.action_space))
+        for policy in (agent.policy(), RandomPolicy(family.action_space, CPU))
     )
     gained = ours - chance
     signs = np.random.default_rng(0).choice((-1, 1), size=(10_000, len(gained)))
     at_least = (signs * gained).mean(1) >= gained.mean()
-    assert (1 + at_least.sum()) / 10_001 < 1e-3
+    assert (1 + at_least.sum()) / 10_001 < 1e-3, (ours.mean(), chance.mean())
