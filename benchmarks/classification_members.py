@@ -35,6 +35,13 @@ class Members:
                 uniform = torch.rand(shape, generator=generator)
                 self.weights.append(((2 * uniform - 1) * bound).requires_grad_())
 
+    @classmethod
+    def of(cls, weights: list[Tensor]) -> "Members":
+        """Members with weights that others were trained to."""
+        members = cls.__new__(cls)
+        members.weights = weights
+        return members
+
     def logits(self, image: Tensor) -> Tensor:
         """Of images of each member, [members, batch, pixels] -> [members, batch, labels]."""
         first, first_bias, second, second_bias = self.weights

@@ -98,7 +98,7 @@ def supervised(arguments: argparse.Namespace) -> dict[str, Any]:
     """Members that are told the labels, by the number of training images."""
     found: dict[str, Any] = {"members": MEMBERS, "seeds": list(SUPERVISED_SEEDS)}
     resampling = None
-    for size in arguments.sizes:
+    for size in sorted({SIZE, *arguments.sizes}):
         choice = chosen(arguments.out / f"epochs-{size}.json", size, SIZES[size])
         tables, label = [], torch.zeros(0)
         for seed in SUPERVISED_SEEDS:
@@ -107,8 +107,7 @@ def supervised(arguments: argparse.Namespace) -> dict[str, Any]:
             tables.append(log_probs)
         resampling = resampling or Resampling(len(tables), len(label))
         found[str(size)] = {"choice": choice} | figures(tables, label, resampling, tuple(WAYS))
-        if size == SIZE:
-            found["played"] = read_json(arguments.out / f"supervised-{size}" / "played.json")
+    found["played"] = played_and_drawn(arguments.out / f"supervised-{SIZE}" / "seed0.safetensors")
     found["gates"] = gates(found[str(SIZE)])
     return found
 
@@ -168,27 +167,27 @@ def told(folder: Path, size: int, epochs: int, seed: int) -> tuple[Tensor, Tenso
     """What members that were told the labels think of the test images, and the labels."""
     path = folder / f"seed{seed}.safetensors"
     family = new_family(size, seed)
-    test, tasks = shown_images(family, "test")
+    test, _ = shown_images(family, "test")
     if not path.exists():
         start = time.perf_counter()
         train, _ = shown_images(family, "train")
         members = trained(train, 10, epochs, seed=seed)
-        log_probs = members.log_probs(test.image)
-        if seed == 0 and size == SIZE:
-            check_and_draw(folder, family, tasks, members, log_probs)
-        write_tensors(path, {"log_probs": log_probs}, {})
+        weights = {f"weights/{place}": each for place, each in enumerate(members.weights)}
+        write_tensors(path, {"log_probs": members.log_probs(test.image)} | weights, {})
         print(f"{path}: {time.perf_counter() - start:.0f} s", flush=True)
     return read_tensors(path)[0]["log_probs"], test.label
 
 
-def check_and_draw(
-    folder: Path, family: TaskFamily, tasks: Tasks, members: Members, log_probs: Tensor
-) -> None:
-    """Play every way through, and draw one image's story."""
-    label = tasks.arrays["label"]
+def played_and_drawn(path: Path) -> dict[str, dict[str, float]]:
+    """Play every way through with members that were told the labels, and draw an image's story."""
+    tensors, _ = read_tensors(path)
+    members = Members.of([tensors[f"weights/{place}"] for place in range(4)])
+    family = new_family(SIZE, 0)
+    _, tasks = shown_images(family, "test")
+    log_probs, label = tensors["log_probs"], tasks.arrays["label"]
     first = {n: way.earned(way.joined(log_probs), label)[0] for n, way in WAYS.items()}
-    write_json(folder / "played.json", played(family, tasks, members.log_probs, first))
     draw_story(family, tasks, members.log_probs, IMAGES / "leep-classification.png")
+    return played(family, tasks, members.log_probs, first)
 
 
 def rewarded(
@@ -269,8 +268,8 @@ def earlier() -> dict[str, Any]:
 
 def shown(measured: Mapping[str, Any]) -> Iterator[str]:
     """The result as lines of text."""
-    told = measured["supervised"]
-    sizes = [(f"{n} images, told", told[str(n)]) for n in SIZES if str(n) in told]
+    ours = measured["supervised"]
+    sizes = [(f"{n} images, told", ours[str(n)]) for n in SIZES if str(n) in ours]
     rows = [(f"{n}, rewarded", measured["learners"][n]) for n in LEARNERS if "learners" in measured]
     for title, found in [*sizes, *rows]:
         yield f"{title}: accuracy {found['accuracy']}"
@@ -280,7 +279,7 @@ def shown(measured: Mapping[str, Any]) -> Iterator[str]:
             yield f"    {pair:<35} {each['mean']:+.3f}  [{each['low']:+.3f}, {each['high']:+.3f}]"
     for pair, each in measured.get("learners", {}).get("differences", {}).items():
         yield f"{pair}: {each['mean']:+.3f}  [{each['low']:+.3f}, {each['high']:+.3f}]"
-    for gate in told["gates"]:
+    for gate in ours["gates"]:
         yield f"{'reached' if gate['reached'] else 'MISSED '}  {gate['what']}: {gate['measured']}"
 
 
