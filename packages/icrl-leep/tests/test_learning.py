@@ -132,6 +132,19 @@ def test_members_play_bootstraps_of_the_training_tasks(tmp_path):
         assert content(tasks) and not content(tasks) & content(test)
 
 
+def test_members_play_all_training_tasks_where_no_bootstrap_is_wanted(tmp_path):
+    family = Watched()
+    learned(tmp_path, family, replace(SMALL, bootstrap=False))
+    train = family.sample_tasks(family.num_tasks["train"], split="train", seed=0)
+    assert [content(tasks) for tasks, *_ in family.played] == [content(train)] * 2
+
+
+def test_the_progress_bar_says_what_is_linked(tmp_path, capsys):
+    view = training_view(Corridor(), None, seed=0)
+    agent_for(Corridor()).learn(view, Run(tmp_path))
+    assert "learning, linking the action: 60/60" in capsys.readouterr().err
+
+
 # Runs.
 
 
@@ -200,8 +213,8 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
-    learned(tmp_path)
-    with pytest.raises(ConfigError, match=r"other settings .*alpha = 0\.3, now 0\.5"):
+    learned(tmp_path, config=replace(SMALL, alpha=0.4))
+    with pytest.raises(ConfigError, match=r"other settings .*alpha = 0\.4, now 0\.5"):
         learned(tmp_path, config=replace(SMALL, alpha=0.5))
 
 
