@@ -182,6 +182,13 @@ def test_a_mutant_fails_just_the_law_that_it_breaks(mutant, law):
     assert broken_laws(mutant) == {law}
 
 
+def test_what_says_why_it_acts_on_the_host_is_asked_for_no_device():
+    suite = contract(GoesThroughTheHost)
+    type(suite).on_the_host = "it is a mutant"
+    with pytest.raises(pytest.skip.Exception, match="acts on the host: it is a mutant"):
+        suite.test_acting_stays_on_the_device()
+
+
 def test_every_law_has_a_mutant():
     laws = {name for name in dir(PolicyContract) if name.startswith("test_")}
     marks = test_a_mutant_fails_just_the_law_that_it_breaks.pytestmark

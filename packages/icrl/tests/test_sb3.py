@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.noise import NormalActionNoise
 
 from icrl.errors import ConfigError, DamagedFileError, MissingPackageError, SpaceError
 from icrl.families import LearnerView, TaskFamily
@@ -330,6 +331,14 @@ def test_an_algorithm_that_cannot_act_there_is_refused():
 def test_an_unknown_setting_is_named():
     with pytest.raises(ConfigError, match="PPO has no setting 'n_step'"):
         make_model(PPO, vec_env(CounterFamily()), seed=0, settings={"n_step": 3})
+
+
+def test_noise_of_actions_is_given_as_its_deviation():
+    family = CounterFamily()
+    settings = {"action_noise": 0.5, "buffer_size": 97, "policy_kwargs": {"net_arch": [5]}}
+    model = make_model(algorithm("TD3"), vec_env(family), seed=0, settings=settings)
+    assert isinstance(model.action_noise, NormalActionNoise)
+    assert (model.action_noise._mu, model.action_noise._sigma) == ([0.0], [0.5])
 
 
 def test_only_classes_of_torch_can_be_named():

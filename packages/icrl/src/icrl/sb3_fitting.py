@@ -71,12 +71,22 @@ def fitted(
 
 
 def observation_bytes(space: Space) -> int:
-    """About how many bytes an observation takes, at least 1."""
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        children = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
-        return sum(observation_bytes(child) for child in children)
-    size = prod(space.shape or ())
-    return max(1, size * space.dtype.itemsize if isinstance(space, spaces.Box) else 8 * size)
+    """How many bytes an observation takes at most as a learner sees it (`icrl.sb3.views`)."""
+    match space:
+        case spaces.Dict():
+            return sum(observation_bytes(child) for child in space.spaces.values())
+        case spaces.Tuple():
+            return sum(observation_bytes(child) for child in space.spaces)
+        case spaces.MultiDiscrete():
+            return 4 * int(space.nvec.sum())  # one-hot
+        case spaces.Text():
+            codes = space.max_length * (len(space.characters) + 1)
+            return 4 * min(codes, max(space.max_length, 2048))  # one-hot, if it is short
+        case spaces.Box() if space.dtype == "uint8" and len(space.shape) == 3:
+            return prod(space.shape)
+        case spaces.Box():
+            return 4 * prod(space.shape)
+    return 8 * prod(space.shape or ())
 
 
 def _rollout(steps: int, num_envs: int, batch: tuple[int, int]) -> dict[str, Any]:
