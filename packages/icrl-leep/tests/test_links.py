@@ -49,7 +49,7 @@ def undetached_divergence(log_probs: Tensor, linked: Tensor) -> Tensor:
 def check_direction(apart: Divergence) -> None:
     """KL(π_i ‖ π_linked) of both members, to six digits."""
     for link, expected in APART.items():
-        found = apart(MEMBERS.log(), linked_log_probs(MEMBERS.log(), link))
+        found = apart(MEMBERS.log(), linked_log_probs(MEMBERS.log(), link).expand(2, -1))
         torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-5, atol=1e-6)
 
 
@@ -60,7 +60,7 @@ def check_gradient(apart: Divergence) -> None:
     for link in ("max", "average"):
         logits = MEMBERS.log().requires_grad_()
         log_probs = logits.log_softmax(-1)
-        kl = apart(log_probs, linked_log_probs(log_probs, link))[0]
+        kl = apart(log_probs, linked_log_probs(log_probs, link).expand(2, -1))[0]
         kl.backward()
         ratio = MEMBERS[0].log() - torch.tensor(LINKED[link]).log()
         expected = torch.stack((MEMBERS[0] * (ratio - kl.detach()), torch.zeros(3)))

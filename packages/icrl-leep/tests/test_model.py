@@ -67,7 +67,7 @@ def test_a_perceptron_has_tanh_between_its_layers():
     net = MemberPerceptron(MEMBERS, 7, (11,), 2, gain=0.01)
     x = noise(MEMBERS, BATCH, 7)
     torch.testing.assert_close(net(x), net.last(net.hidden[0](x).tanh()))
-    assert [len(MemberPerceptron(2, 3, hidden, 5, gain=1).hidden) for hidden in ((), (7, 7))] == [
+    assert [len(MemberPerceptron(2, 3, hidden, 5, gain=1.0).hidden) for hidden in ((), (7, 7))] == [
         0,
         2,
     ]
