@@ -150,6 +150,15 @@ def test_it_learns_which_way_its_only_task_lies(tmp_path: Path):
     assert chosen.tolist() == (cells < goal).long().tolist()
 
 
+def test_rewards_are_normalised_by_the_learners_own_discount(tmp_path: Path):
+    config = SB3AgentConfig(
+        algorithm="PPO", steps=40, num_envs=2, settings=PPO | {"gamma": 0.5}, normalize=True
+    )
+    wrapper = learned(tmp_path, config=config)._trained._model.get_vec_normalize_env()
+    assert wrapper is not None and wrapper.gamma == 0.5
+    assert wrapper.ret_rms.count == pytest.approx(40, abs=0.01)
+
+
 # Going on, and files.
 
 

@@ -35,7 +35,8 @@ SETTINGS = ("algorithm", "steps", "num_envs", "settings", "normalize")
 class SB3Agent(OnlineAgent):
     """A learner that plays a training task, drawn anew, in each episode, and does not see which.
 
-    It has no way to learn a task in its context: what it can do in a new one, it could before.
+    It keeps nothing from one episode to the next (an LSTM's state lasts within one), and so cannot
+    get better at a task in its context.
     """
 
     config: SB3AgentConfig
@@ -123,7 +124,7 @@ class SB3Agent(OnlineAgent):
     def _model(self, env: VecEnv, *, seed: int, **settings: Any) -> BaseAlgorithm:
         config = self.config
         if config.normalize:
-            env = normalized(env)
+            env = normalized(env, gamma=config.settings.get("gamma", 0.99))
         try:
             return make_model(
                 algorithm(config.algorithm),

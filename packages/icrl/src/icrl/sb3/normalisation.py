@@ -6,16 +6,20 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 
-def normalized(env: VecEnv) -> VecNormalize:
+def normalized(env: VecEnv, *, gamma: float = 0.99) -> VecNormalize:
     """The environment behind `VecNormalize`, which knows only Box observations.
 
     Images stay as they are: SB3 divides them by 255 itself.
+
+    Args:
+        env: the environment.
+        gamma: the learner's discount: rewards are divided by the deviation of discounted returns.
     """
     space = env.observation_space
     if isinstance(space, spaces.Dict):
         keys = [name for name, child in space.spaces.items() if _is_vector(child)]
-        return VecNormalize(env, norm_obs=bool(keys), norm_obs_keys=keys or None)
-    return VecNormalize(env, norm_obs=_is_vector(space))
+        return VecNormalize(env, norm_obs=bool(keys), norm_obs_keys=keys or None, gamma=gamma)
+    return VecNormalize(env, norm_obs=_is_vector(space), gamma=gamma)
 
 
 def observation_statistics(env: VecNormalize) -> dict[str, RunningMeanStd]:
