@@ -240,6 +240,20 @@ def test_with_a_link_a_member_learns_from_what_another_would_do():
     assert not same(gradients(model, batch, 0.7, member=0), before)
 
 
+@pytest.mark.parametrize("family", [TwoCells, Fractions])
+def test_the_link_of_a_member_moves_that_member_alone(family: Callable[[], TaskFamily]):
+    """Though the linked policy is made of both: with choices, and with Gaussians."""
+    with own_globals():
+        model = linked(family(), 2)
+        collect(model)
+        batch = model._rollout()
+        disturb(model, member=1)
+        outputs, _ = model.policy.networks.own(batch.observation, 44)
+        model.policy.divergence(outputs, batch.observation, "max")[0].sum().backward()
+    moved = [p.grad.flatten(1).abs().sum(1) for p in model.policy.networks.actor.parameters()]
+    assert all(float(own) > 0 and float(other) == 0 for own, other in moved)
+
+
 def test_the_link_moves_no_critic():
     model, batch = prepared()
     found = []
