@@ -33,7 +33,9 @@ class ImpalaTrunk(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """[members, batch, channels, height, width] uint8 -> [members, batch, features]."""
+        """[members, batch, channels, height, width] uint8 -> [members, batch, features]; the first
+        axis of what all members see alike may also be 1.
+        """
         x = image.transpose(0, 1).flatten(1, 2).float() / 255  # members' channels side by side
         for stage in self.stages:
             x = stage(x)

@@ -46,7 +46,7 @@ class MemberInputs(nn.Module):
                 for every member.
         """
         pairs = zip(self.parts, self._leaves(observation), strict=True)
-        features = [part(_by_member(x, rows, self.members)) for part, x in pairs]
+        features = [part(_by_member(x, rows)).expand(self.members, -1, -1) for part, x in pairs]
         return features[0] if len(features) == 1 else torch.cat(features, -1)
 
     def observe(self, observation: Tensor | dict[str, Tensor]) -> None:
@@ -61,11 +61,9 @@ class MemberInputs(nn.Module):
         return [observation[name] for name in self.names]
 
 
-def _by_member(x: Tensor, rows: tuple[int, ...], members: int) -> Tensor:
-    """[rows, ...] -> [members, batch, ...]."""
-    if len(rows) == 2:
-        return x.reshape(*rows, *x.shape[1:])
-    return x.expand(members, *x.shape)
+def _by_member(x: Tensor, rows: tuple[int, ...]) -> Tensor:
+    """[rows, ...] -> [members, batch, ...], or [1, batch, ...] where all members see the rows."""
+    return x.reshape(*(rows if len(rows) == 2 else (1, *rows)), *x.shape[1:])
 
 
 def _part(members: int, space: Space, channels: tuple[int, ...]) -> nn.Module:

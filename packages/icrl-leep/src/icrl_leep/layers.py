@@ -35,7 +35,7 @@ class MemberConvolution(nn.Module):
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         """Weights as torch's own `Conv2d` draws them (uniform, He et al. 2015)."""
         super().__init__()
-        self.members = members
+        self.inputs = inputs
         bound = 1 / math.sqrt(9 * inputs)
         self.weight = nn.Parameter(torch.empty(members, outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.empty(members, outputs))
@@ -43,9 +43,12 @@ class MemberConvolution(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, members * inputs, height, width] -> [batch, members * outputs, ...]."""
+        """[batch, members * inputs, height, width] -> [batch, members * outputs, ...]; what all
+        members see alike may also be [batch, inputs, height, width].
+        """
+        groups = x.shape[1] // self.inputs
         return nn.functional.conv2d(
-            x, self.weight.flatten(0, 1), self.bias.flatten(), padding=1, groups=self.members
+            x, self.weight.flatten(0, 1), self.bias.flatten(), padding=1, groups=groups
         )
 
 
