@@ -6,6 +6,7 @@ channels that Procgen's baselines use (Cobbe et al. 2020, arXiv:1912.01588).
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from icrl_leep.layers import MemberConvolution, MemberLinear
@@ -37,6 +38,7 @@ class ImpalaTrunk(nn.Module):
         axis of what all members see alike may also be 1.
         """
         x = image.transpose(0, 1).flatten(1, 2).float() / 255  # members' channels side by side
+        x = x.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
         for stage in self.stages:
             x = stage(x)
         x = x.relu().unflatten(1, (self.members, -1)).flatten(2)  # [batch, members, ...]
