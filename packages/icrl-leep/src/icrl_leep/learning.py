@@ -48,19 +48,16 @@ class LEEPAgent(OnlineAgent):
 
         Raises:
             TaskError: if there are fewer training tasks than members.
-            ConfigError: if there is a checkpoint of other settings.
+            ConfigError: if there is a checkpoint of other settings, tasks or another seed.
         """
         env = self.environment(family, seed=run.seed)
+        settings = self.config.to_dict() | {"num_tasks": run.num_tasks, "seed": run.seed}
         try:
             with own_globals():
-                model = self.model(env, seed=int(run.generator("sb3").initial_seed() % 2**31))
-                learn(
-                    model,
-                    run,
-                    steps=self.config.steps,
-                    settings=self.config.to_dict(),
-                    description=f"learning, linking {self.links}",
-                )
+                seed = int(torch.randint(2**31 - 1, (), generator=run.generator("learner")))
+                model = self.model(env, seed=seed)
+                about = f"learning, linking {self.links}"
+                learn(model, run, steps=self.config.steps, settings=settings, description=about)
         finally:
             env.close()
         self.members = model.policy
