@@ -26,7 +26,8 @@ from icrl.families import Episode
 from icrl.spaces import clipper, stack
 from icrl.testing.counter import CounterFamily
 from icrl.trees import leaves
-from icrl.wrapped import GymnasiumFamily
+from icrl.wrapped import GymnasiumFamily, SteppedTogether
+from icrl.wrapped.simulators import Simulators
 
 IDS = ("CartPole-v1", "Pendulum-v1", "MiniGrid-Empty-5x5-v0", "Blackjack-v1")
 
@@ -160,6 +161,25 @@ def test_worker_processes_return_what_this_process_returns(id: str):
         assert torch.equal(here.tasks.arrays["seed"], there.tasks.arrays["seed"])
     finally:
         there.close()
+
+
+class Together(GymnasiumFamily, SteppedTogether):
+    """A family that brings what steps its rows."""
+
+    def stepper(self, buffers: Any) -> Simulators:
+        return Simulators(self, range(len(buffers.reward)), buffers)
+
+
+def test_a_family_that_steps_its_rows_itself_is_asked_to():
+    family = Together("CartPole-v1")
+    tasks = family.sample_tasks(3, seed=1)
+    ours, usual = (
+        made.vector_env(tasks, num_envs=5, episodes_per_task=2)
+        for made in (family, GymnasiumFamily("CartPole-v1"))
+    )
+    assert equal(played(ours, 40), played(usual, 40))
+    with pytest.raises(UsageError, match="threads of its own; use workers=0"):
+        family.vector_env(tasks, workers=2)
 
 
 @pytest.mark.parametrize(("num_envs", "workers"), [(8, 0), (64, 3)])
