@@ -27,6 +27,7 @@ from icrl.interaction import play
 from icrl.policy import Policy
 from icrl.random_agent import RandomPolicy
 from icrl.testing import ACCELERATOR, pretended_accelerator
+from icrl.testing.counter import CounterFamily
 from icrl.testing.two_cells import CROSS, STAY, TwoCells
 
 
@@ -158,6 +159,20 @@ def test_where_a_trial_is_one_episode_every_steps_reward_is_kept(tmp_path):
 )
 def test_else_returns_are_enough(family, episodes, why):
     assert evaluation(family(), episodes=episodes).rewards is None, why
+
+
+@pytest.mark.parametrize("how", ["truncated", "terminated"])
+def test_rewards_of_steps_are_kept_of_episodes_that_only_a_limit_ends(how):
+    """All have three steps, but one that an action ended early would have been shorter."""
+
+    class CounterOnce(CounterFamily):
+        trial_episodes = 1
+
+    family = CounterOnce(how=how)
+    env = family.vector_env(family.sample_tasks(2, split="test", seed=0))
+    rewards = evaluate(RandomPolicy(family.action_space, "cpu"), env, 1, seed=0).rewards
+    kept = None if rewards is None else rewards.tolist()
+    assert kept == ([[1, 2, 3], [1, 2, 3]] if how == "truncated" else None)
 
 
 def test_solved_means_success_in_the_last_third():

@@ -123,6 +123,7 @@ class Tally:
         self._reports_success = env.family.reports_success
         self._ended = torch.zeros(env.num_envs, dtype=torch.int64, device=device)
         self._told = 0
+        self._terminated = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
         self._rewards: list[Tensor] | None = None
         if episodes == env.family.trial_episodes == 1:
             self._rewards = []
@@ -135,6 +136,7 @@ class Tally:
         self._lengths.scatter_add_(1, column, ones)
         if self._rewards is not None:
             self._rewards.append(transition.reward)
+            self._terminated |= transition.terminated & (self._ended == 0)
         if self._reports_success:
             success = transition.info["success"][:, None].to(torch.int32)
             self._successes.scatter_add_(1, column, success)
@@ -166,9 +168,11 @@ class Tally:
         }
 
     def _step_rewards(self) -> np.ndarray | None:
-        """Of each row's only episode, [rows, steps], if all are equally long."""
+        """Of each row's only episode, [rows, steps], if all are equally long and none terminated: a
+        policy that ends every episode with its first step has no curve either.
+        """
         shortest, longest = self._lengths[:, 0].aminmax()
-        if not self._rewards or shortest != longest:
+        if not self._rewards or shortest != longest or self._terminated.any():
             return None
         return torch.stack(self._rewards[: int(longest)], dim=1).cpu().numpy()
 

@@ -52,8 +52,8 @@ class Evaluation:
     success: NDArray[np.bool_] | None = None
     """[trials, episodes]: whether the episode reached it; None where it was not reported."""
     rewards: NDArray[np.float32] | None = None
-    """[trials, steps]: what each step earned, where a trial of the family is one episode and all
-    were equally long; else None.
+    """[trials, steps]: what each step earned, where a trial of the family is one episode, all
+    were equally long and none terminated; else None.
     """
     reports_success: bool = False
     """Whether the family reports success; then nothing else counts as solved."""
