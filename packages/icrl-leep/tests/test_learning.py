@@ -287,6 +287,8 @@ def test_too_few_tasks_are_refused_on_the_command_line(tmp_path, capsys):
     message = " ".join(capsys.readouterr().err.split())
     assert "2 training tasks of icrl/GridMaze-v0 for 4 members" in message
     assert "Traceback" not in message
+    argv[4] = "4"  # as it says
+    assert main([*argv, "--agent.steps", "8", "--quiet", "--out", str(tmp_path / "run")]) == 0
 
 
 def test_a_negative_weight_is_refused_on_the_command_line(tmp_path, capsys):

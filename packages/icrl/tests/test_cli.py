@@ -5,14 +5,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import icrl
 from icrl.cli import main
 from icrl.cli.options import parse
+from icrl.cli.record import RunRecord
 from icrl.cli.settings import family_arguments
-from icrl.errors import DamagedFileError, UsageError
+from icrl.errors import DamagedFileError, OutputError, TaskError, UsageError
 from icrl.files import read_json, read_toml
 from icrl.random_agent import RandomAgent
 
@@ -231,6 +233,38 @@ def test_the_record_of_a_run_is_a_config_file_for_another(run, tmp_path):
 def test_a_directory_that_holds_another_run_is_refused(run, refused):
     message = refused(2, "train", "random", "CartPole-v1", "--out", str(run), "--seed", "5")
     assert f"OutputError: {run} holds another run: seed = 3 there, 5 here" in message
+
+
+def records() -> tuple[RunRecord, RunRecord]:
+    """Of two runs that differ in their seeds."""
+    first, second = ({"agent": "random", "family": "Any", "seed": seed} for seed in (3, 5))
+    return RunRecord(first, {}, {}, {}), RunRecord(second, {}, {}, {})
+
+
+def refuse(record: RunRecord, directory: Path, *written: str) -> None:
+    """Refuse its run, after these files were written."""
+    with record.claimed(directory):
+        for path in written:
+            (directory / path).parent.mkdir(exist_ok=True)
+            (directory / path).touch()
+        raise TaskError("too few")
+
+
+def test_a_run_that_is_refused_before_it_began_leaves_its_directory_free(tmp_path):
+    first, second = records()
+    with pytest.raises(TaskError, match="too few"):
+        refuse(first, tmp_path)
+    second.claim(tmp_path)
+    assert RunRecord.load(tmp_path) == second
+
+
+@pytest.mark.parametrize("path", ["agent/checkpoint.safetensors", "histories/manifest.json"])
+def test_a_run_that_is_refused_after_it_began_keeps_its_directory(tmp_path, path):
+    first, second = records()
+    with pytest.raises(TaskError, match="too few"):
+        refuse(first, tmp_path, path)
+    with pytest.raises(OutputError, match="holds another run: seed = 3 there, 5 here"):
+        second.claim(tmp_path)
 
 
 def test_a_directory_that_holds_something_else_is_refused(refused, tmp_path):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +19,7 @@ from icrl.plugins import plugin_host
 
 _NOT_COMPARED = ("command", "device", "icrl")
 _COLLECTED_BEFORE = "histories"
+_WRITTEN = {"run.toml", "plugins.json"}
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,25 @@ class RunRecord:
                 "Choose another --out."
             )
         self.save(directory)
+
+    @contextmanager
+    def claimed(self, directory: Path) -> Iterator[None]:
+        """Claim a directory to learn in.
+
+        A refusal before anything was written there gives it back, so that the corrected command can
+        have it.
+
+        Raises:
+            OutputError, StorageError: as `claim`.
+        """
+        self.claim(directory)
+        try:
+            yield
+        except UsageError:
+            own = record_path(directory).parent
+            if _names_in(directory) == [own.name] and set(_names_in(own)) <= _WRITTEN:
+                shutil.rmtree(own)
+            raise
 
 
 def record_path(directory: Path) -> Path:

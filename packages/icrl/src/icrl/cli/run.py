@@ -22,10 +22,10 @@ def main(options: Options) -> None:
 
     out = options.out or default_directory(pairing)
     check_learners(pairing)
-    RunRecord.of(pairing).claim(out)
     assert pairing.agent is not None
     store = cache(lambda: histories(pairing, out / "histories"))
-    agent = trained(pairing, pairing.agent, pairing.agent_config, out / "agent", store)
+    with RunRecord.of(pairing).claimed(out):
+        agent = trained(pairing, pairing.agent, pairing.agent_config, out / "agent", store)
     results = Comparison.of(pairing, out, store).results(agent)
     show(options, results, out / "report")
     say(options, f"It took {duration_text(time.monotonic() - began)}.")

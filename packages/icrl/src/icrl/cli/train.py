@@ -15,14 +15,14 @@ def main(options: Options) -> None:
     out = options.out
     assert out is not None and pairing.agent is not None
     check_learners(pairing)
-    RunRecord.of(pairing).claim(out)
-    trained(
-        pairing,
-        pairing.agent,
-        pairing.agent_config,
-        out / "agent",
-        lambda: histories(pairing, out / "histories"),
-    )
+    with RunRecord.of(pairing).claimed(out):
+        trained(
+            pairing,
+            pairing.agent,
+            pairing.agent_config,
+            out / "agent",
+            lambda: histories(pairing, out / "histories"),
+        )
     say(
         options,
         f"The agent is in {out / 'agent'}. Next: icrl evaluate {out} --out DIR",
