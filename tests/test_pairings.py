@@ -1,17 +1,18 @@
 """Every agent with every sort of environment, through the command line's own entry function.
 
-| family                     | observation                    | action     | environment |
-|----------------------------|--------------------------------|------------|-------------|
-| icrl/DarkRoom-v0           | MultiDiscrete                  | Discrete   | native      |
-| icrl/DarkKeyToDoor-v0      | MultiDiscrete                  | Discrete   | native      |
-| CartPole-v1                | Box                            | Discrete   | Gymnasium's |
-| Pendulum-v1                | Box                            | Box        | Gymnasium's |
-| MiniGrid-Empty-5x5-v0      | Dict of Box, Discrete and Text | Discrete   | a stranger's|
-| Blackjack-v1               | Tuple                          | Discrete   | Gymnasium's |
-| icrl/MiniGrid-FourRooms-v0 | Dict of symbols and Discrete   | Discrete   | wrapped     |
-| icrl/HalfCheetahVel-v0     | Box                            | Box        | wrapped     |
-| icrl/GridMaze-v0           | Box, whole numbers             | Discrete   | native      |
-| icrl/Watermaze-v0          | Box of pixels                  | Discrete   | native      |
+| family                           | observation                    | action   | environment  |
+|----------------------------------|--------------------------------|----------|--------------|
+| icrl/DarkRoom-v0                 | MultiDiscrete                  | Discrete | native       |
+| icrl/DarkKeyToDoor-v0            | MultiDiscrete                  | Discrete | native       |
+| CartPole-v1                      | Box                            | Discrete | Gymnasium's  |
+| Pendulum-v1                      | Box                            | Box      | Gymnasium's  |
+| MiniGrid-Empty-5x5-v0            | Dict of Box, Discrete and Text | Discrete | a stranger's |
+| Blackjack-v1                     | Tuple                          | Discrete | Gymnasium's  |
+| icrl/MiniGrid-FourRooms-v0       | Dict of symbols and Discrete   | Discrete | wrapped      |
+| icrl/HalfCheetahVel-v0           | Box                            | Box      | wrapped      |
+| icrl/GridMaze-v0                 | Box, whole numbers             | Discrete | native       |
+| icrl/Watermaze-v0                | Box of pixels                  | Discrete | native       |
+| icrl/SequentialClassification-v0 | Box of numbers                 | Discrete | native       |
 """
 
 from itertools import product
@@ -34,6 +35,7 @@ WRAPPED = ("icrl/MiniGrid-FourRooms-v0", "icrl/HalfCheetahVel-v0")
 BY_LEEP = product(
     ("leep",), ("icrl/GridMaze-v0", "icrl/Watermaze-v0", "MiniGrid-Empty-5x5-v0", *WRAPPED)
 )
+BY_ELIMINATION = product(("elimination",), ("icrl/SequentialClassification-v0", "icrl/GridMaze-v0"))
 BY_SB3 = (
     *product(("ppo",), ("icrl/DarkRoom-v0", "icrl/Watermaze-v0", "Blackjack-v1", *WRAPPED)),
     ("dqn", "CartPole-v1"),
@@ -43,7 +45,13 @@ BY_SB3 = (
 
 @pytest.mark.parametrize(
     ("agent", "family"),
-    [*product(("ad", "ed"), FAMILIES), *product(("ad",), WRAPPED), *BY_SB3, *BY_LEEP],
+    [
+        *product(("ad", "ed"), FAMILIES),
+        *product(("ad",), WRAPPED),
+        *BY_SB3,
+        *BY_LEEP,
+        *BY_ELIMINATION,
+    ],
 )
 def test_a_pairing_leaves_a_checkpoint_and_finite_returns(agent, family, tmp_path, capsys):
     out = tmp_path / "run"
