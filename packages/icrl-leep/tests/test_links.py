@@ -137,6 +137,17 @@ def test_identical_members_do_not_differ_from_what_they_form(space, joint_choice
 
 
 @pytest.mark.parametrize("link", ["max", "average"])
+@pytest.mark.parametrize(("space", "joint_choices"), SPACES)
+def test_a_link_does_not_move_identical_members(space, joint_choices, link):
+    """Not even by the noise of samples."""
+    actions = member_actions(space, joint_choices=joint_choices, link_samples=3)
+    outputs = identical(actions).clone().requires_grad_()
+    everyone = outputs.detach()[:, None].expand(-1, 5, -1, -1)
+    actions.divergence(outputs, everyone, link, torch.Generator().manual_seed(0)).sum().backward()
+    torch.testing.assert_close(outputs.grad, torch.zeros_like(outputs), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("link", ["max", "average"])
 @pytest.mark.parametrize(("space", "joint_choices"), SPACES[:-1])
 def test_identical_members_form_the_member(space, joint_choices, link):
     actions = member_actions(space, joint_choices=joint_choices, link_samples=1)

@@ -171,8 +171,9 @@ class Gaussians(MemberActions):
 
     π_max(a|s) ∝ max_j π_j(a|s) has no closed form, but it is exact to draw from: an action of a
     member chosen evenly is kept if that member finds it likeliest of all. KL(π_i ‖ π_max) is the
-    mean of log π_i − log max_j π_j over samples of π_i, through which the gradient goes (the norm
-    of π_max is a constant to it).
+    mean of log π_i − log max_j π_j over samples of π_i, through which alone the gradient goes
+    (Roeder et al. 2017, arXiv:1703.09194): where members agree it is zero in every sample, and not
+    only on average. The norm of π_max is a constant to it.
     """
 
     describes = "the joint density"
@@ -204,7 +205,8 @@ class Gaussians(MemberActions):
         noise = _noise(mean.expand(self.samples, *mean.shape), generator)
         action = mean + log_std.exp() * noise  # [samples, members, batch, size]
         theirs = _log_density(*self._moments(everyone[:, None]), action)
-        apart = _log_density(mean, log_std, action) - linked_log_densities(theirs, link)
+        own = _log_density(mean.detach(), log_std.detach(), action)
+        apart = own - linked_log_densities(theirs, link)
         return apart.mean(0) + self._log_norm(everyone, link, generator)
 
     def linked_sample(self, outputs: Tensor, link: Link, generator: torch.Generator) -> Tensor:
