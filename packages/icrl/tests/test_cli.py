@@ -311,6 +311,7 @@ def test_evaluate_plays_a_run_on_held_out_tasks(run, tmp_path):
     result = read_json(tmp_path / "e" / "evaluation.json")
     expected = {"agent": "random", "family": "CartPole-v1", "split": "test", "training_seed": 3}
     assert expected.items() <= result.items()
+    assert result["memory"] == "none"
     assert (result["tasks"], result["episodes_asked"]) == (3, 2)
 
 

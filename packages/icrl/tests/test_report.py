@@ -17,6 +17,7 @@ from icrl.report import cells, columns, group, summaries, write_report
 from icrl.report.curve import NEAREST_LABELS, _apart
 from icrl.report.steps import by_step
 from icrl.report.style import colours, episode_ticks
+from icrl.report.tasks import draw_tasks
 from icrl.tasks import Tasks
 from icrl.testing import Corridor
 
@@ -181,6 +182,29 @@ def test_the_page_says_how_many_and_what_the_bands_are(tmp_path):
         assert sentence in page, sentence
 
 
+@pytest.mark.parametrize(
+    ("memory", "said", "unsaid"),
+    [
+        ("trial", ("all learning is in context", "It learns in context: the first"), ()),
+        (
+            "episode",
+            ("what is learned in context ends with the episode", "It keeps nothing from one"),
+            ("all learning", "It learns in context"),
+        ),
+        (
+            "none",
+            ("no learning in context", "ad has no context", "It keeps nothing from one"),
+            ("all learning", "It learns in context", "Learning in context"),
+        ),
+    ],
+)
+def test_the_page_says_what_an_agent_can_learn_while_it_plays(tmp_path, memory, said, unsaid):
+    write_report(saved(tmp_path, result(memory=memory)), tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert [words for words in said if words not in page] == []
+    assert [words for words in unsaid if words in page] == []
+
+
 def test_what_the_budget_cut_is_said_on_the_page(tmp_path):
     write_report(saved(tmp_path, result(episodes_asked=60)), tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
@@ -222,6 +246,21 @@ def test_a_report_replaces_an_older_one(tmp_path):
 def test_trials_of_any_length_are_drawn(tmp_path, episodes):
     write_report(saved(tmp_path, result(episodes=episodes)), tmp_path / "report")
     assert (tmp_path / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("ends", [(-8.034, -8.031), (0, 1), (-98_700, -12_300)])
+def test_what_names_the_returns_of_tasks_stays_clear_of_their_numbers(tmp_path, monkeypatch, ends):
+    figures = []
+    monkeypatch.setattr("icrl.report.tasks.save", lambda figure, path: figures.append(figure))
+    returns = np.linspace(*ends, TASKS * EPISODES).reshape(TASKS, EPISODES)
+    runs = group([result(returns=returns, optimal_return=None)])
+    draw_tasks(runs, {"ad": "#000000"}, tmp_path / "tasks.png", heading="ad")
+    (figure,) = figures
+    figure.canvas.draw()
+    (name,) = (text for text in figure.texts if text.get_text() == "return of the episode")
+    numbers = [label for axes in figure.axes for label in axes.get_yticklabels()]
+    left = min(n.get_window_extent().x0 for n in numbers if n.get_text() and n.get_visible())
+    assert name.get_window_extent().x1 < left
 
 
 def one_episode(agent, rewards):

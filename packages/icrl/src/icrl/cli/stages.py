@@ -207,6 +207,7 @@ def evaluated(
                 pairing.seed,
                 agent=name,
                 training_seed=pairing.seed if training_seed is None else training_seed,
+                memory=agent.spec.memory,
                 max_steps=AMOUNTS[pairing.budget].most_steps,
                 allow_training_tasks=options.allow_training_tasks,
                 details=played(pairing, learned),

@@ -29,6 +29,7 @@ def evaluate(
     *,
     agent: str = "policy",
     training_seed: int | None = None,
+    memory: str | None = None,
     max_steps: int | None = None,
     allow_training_tasks: bool = False,
     details: Mapping[str, Any] | None = None,
@@ -49,6 +50,7 @@ def evaluate(
         agent: how the policy is called in reports.
         training_seed: from which the agent was trained; a report takes results of several as runs
             of one agent.
+        memory: how long its context lasts, as an agent's spec says: `none`, `episode` or `trial`.
         max_steps: at most so many steps in each row. Whole episodes that every row has played by
             then remain, or the first one as far as it came, and `episodes_asked` keeps what was
             asked.
@@ -102,6 +104,7 @@ def evaluate(
         random_return=known(env.family.random_return(tasks)),
         episodes_asked=episodes,
         training_seed=training_seed,
+        memory=memory,
         details=details or {},
         command=command,
         recorded=tuple(one for one in recorded if one.episode < arrays["returns"].shape[1]),

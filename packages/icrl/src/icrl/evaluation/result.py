@@ -71,6 +71,10 @@ class Evaluation:
     """
     training_seed: int | None = None
     """From which the agent was trained; results of several are runs of one agent."""
+    memory: str | None = None
+    """How long the policy's context lasts, as an agent's spec says: `none`, `episode` or `trial`;
+    None: unknown.
+    """
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else a reader should know (plain JSON data): how actions were drawn, what the agent was
     trained with.
@@ -169,6 +173,7 @@ class Evaluation:
             "cut": self.cut,
             "seed": self.seed,
             "training_seed": self.training_seed,
+            "memory": self.memory,
             "optimal_return": _to_json(self.optimal_return),
             "random_return": _to_json(self.random_return),
             "reports_success": self.reports_success,
@@ -249,6 +254,7 @@ class Evaluation:
             cut=data["cut"],
             reports_success=data["reports_success"],
             training_seed=data["training_seed"],
+            memory=data.get("memory"),
             details=data["details"],
             command=data["command"],
             versions=data["versions"],

@@ -64,7 +64,8 @@ def write_report(results: Sequence[Path], out: Path) -> list[Summary]:
     drawn, axis = by_step(shown) or (shown, BY_EPISODE)
     lines = {one.label for one in drawn} | {RANDOM, OPTIMUM}
     caption = curve_caption(drawn, axis, [one.label for one in shown if one.label not in lines])
-    pictures = [Picture("Learning in context", out / "curve.png", caption)]
+    heading = "Learning in context" if main.memory == "trial" else "Along a trial"
+    pictures = [Picture(heading, out / "curve.png", caption)]
     draw_curve(
         drawn,
         colour,

@@ -22,6 +22,18 @@ INTERVALS: Mapping[Unit, str] = {
     "seeds, then their tasks": "over training seeds, and within each over the tasks that it played",
 }
 
+LEARNING = {
+    "trial": "Weights frozen: all learning is in context.",
+    "episode": "Weights frozen: what is learned in context ends with the episode.",
+    "none": "Weights frozen, nothing remembered: no learning in context.",
+}
+"""What a policy can learn while it is evaluated, by how long its context lasts."""
+OPENING = {
+    "trial": "Every trial opens with an empty context and keeps it; weights are frozen.",
+    "episode": "{label} opens every episode with an empty context; weights are frozen.",
+    "none": "{label} has no context; weights are frozen.",
+}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -49,7 +61,7 @@ def page(
         main=colours[main.label],
         subtitle=escape(_subtitle(main)),
         warnings="\n".join(f'<p class="warning">{escape(text)}</p>' for text in _warnings(runs)),
-        lead=_lead(first),
+        lead=_lead(main, first),
         tiles="\n".join(_tiles(first)),
         sections="\n".join(sections),
     )
@@ -70,7 +82,7 @@ def curve_caption(runs: Sequence[AgentRuns], axis: Axis, left_out: Sequence[str]
         "of a trial, which is one episode."
     )
     parts = [
-        f"{what} Every trial opens with an empty context and keeps it; weights are frozen.",
+        f"{what} {OPENING[main.memory].format(label=main.label)}",
         f"Lines: means over {_counts(main)}. Bands: 95 % bootstrap percentile intervals "
         f"{INTERVALS[main.unit]}.",
     ]
@@ -124,10 +136,16 @@ def episodes_caption(main: AgentRuns, evaluation: Evaluation) -> str:
     """What the pictures of episodes show."""
     seed = evaluation.training_seed
     of_seed = f" (training seed {seed})" if main.num_seeds > 1 and seed is not None else ""
+    changing = (
+        "so that what changes from left to right is the context alone"
+        if main.memory == "trial"
+        else "and nothing kept from one episode to the next: what changes from left to right is "
+        "chance"
+    )
     return escape(
         f"Episodes of {main.label}{of_seed} on held-out tasks, one trial a row: the same frozen "
-        "weights throughout, so that what changes from left to right is the context alone. What "
-        "defines the task is drawn for the onlooker; the agent does not see it."
+        f"weights throughout, {changing}. What defines the task is drawn for the onlooker; the "
+        "agent does not see it."
     )
 
 
@@ -142,7 +160,7 @@ def _subtitle(main: AgentRuns) -> str:
     return (
         f"{_plural(main.num_tasks, f'{split} task')}{arguments}, "
         f"{_plural(main.episodes, 'episode')} a trial, "
-        f"{_plural(main.num_seeds, 'training seed')}. Weights frozen: all learning is in context."
+        f"{_plural(main.num_seeds, 'training seed')}. {LEARNING[main.memory]}"
     )
 
 
@@ -167,7 +185,7 @@ def _warnings(runs: Sequence[AgentRuns]) -> list[str]:
     return warnings
 
 
-def _lead(first: Summary) -> str:
+def _lead(main: AgentRuns, first: Summary) -> str:
     words = [
         f"In {_episodes(first)}, the frozen <b>{escape(first.label)}</b> earns "
         f"{_value(first.mean)} per episode"
@@ -183,11 +201,12 @@ def _lead(first: Summary) -> str:
     if first.improvement is not None:
         count = first.improvement.num_episodes
         one = count == 1
-        verdict = (
-            "It learns in context"
-            if first.improvement.p_value <= 0.05
-            else "That it learns in context is not shown"
-        )
+        if main.memory != "trial":
+            verdict = "It keeps nothing from one episode to the next"
+        elif first.improvement.p_value <= 0.05:
+            verdict = "It learns in context"
+        else:
+            verdict = "That it learns in context is not shown"
         words.append(
             f" {verdict}: the first {'episode' if one else f'{count} episodes'} of a trial "
             f"{'earns' if one else 'earn'} {number(first.first)}, the last "

@@ -73,6 +73,13 @@ class AgentRuns:
             return "tasks"
         return "seeds" if self.same_tasks else "seeds, then their tasks"
 
+    @property
+    def memory(self) -> str:
+        """How long its context lasts: `none`, `episode` or `trial`, which is also taken of what
+        says nothing.
+        """
+        return self.evaluations[0].memory or "trial"
+
     def cut(self, episodes: int) -> "AgentRuns":
         """The same with no more than so many episodes of each trial."""
         return replace(self, evaluations=tuple(_cut(one, episodes) for one in self.evaluations))

@@ -1,6 +1,6 @@
 """Every held-out task's own curve, with its optimum: what a mean hides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_PANELS = 24
 LONGEST_LABEL = 24
+NARROWEST_LEFT, LEFT_OF_LABELS = 0.7, 0.42
+"""Inches left of the panels: at least, and without the labels of their ticks."""
 UNSOLVED = "\N{MULTIPLICATION SIGN}"
 """Marks the tasks that are not solved."""
 
@@ -57,7 +59,7 @@ def draw_tasks(
     rows = -(-len(chosen) // columns)
     with styled():
         figure = new_figure(HEAD + 0.75 + 1.5 * rows, heading)
-        margins(figure, left=0.7, right=0.1, bottom=0.5, top=HEAD + 0.25)
+        _margins(figure, NARROWEST_LEFT)
         grid = figure.subplots(
             rows,
             columns,
@@ -80,8 +82,20 @@ def draw_tasks(
             axes.set_axis_off()
         _legend(figure, runs, colours)
         _name_axes(figure)
+        widest = _widest_label(grid[:, 0]) / figure.dpi
+        _margins(figure, max(NARROWEST_LEFT, LEFT_OF_LABELS + widest))
         save(figure, path)
     return len(chosen), len(order)
+
+
+def _margins(figure: "Figure", left: float) -> None:
+    margins(figure, left=left, right=0.1, bottom=0.5, top=HEAD + 0.25)
+
+
+def _widest_label(panels: "Iterable[Axes]") -> float:
+    """How wide the labels of the vertical ticks are, in dots."""
+    labels = [label for axes in panels for label in axes.get_yticklabels()]
+    return max(label.get_window_extent().width for label in labels)
 
 
 def _panel(
