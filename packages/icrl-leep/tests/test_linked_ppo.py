@@ -12,6 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import configure_logger
 from torch import Tensor, nn
 
+from icrl.errors import ConfigError
 from icrl.families import TaskFamily
 from icrl.sb3 import TaskVecEnv, own_globals
 from icrl.testing import TwoCells
@@ -187,6 +188,15 @@ def test_what_follows_a_cut_episode_is_valued_by_the_member_whose_it_is():
     expected = (tasks["goal"] == 0).float() + 0.9 * value * cut
     np.testing.assert_allclose(model.rollout_buffer.rewards, expected, rtol=1e-5)
     assert sorted(tasks["length"].tolist()) == [2, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", 7), ("clip_range_vf", 0.2), ("target_kl", 0.01), ("use_sde", True)],
+)
+def test_a_setting_that_the_update_would_pass_over_is_refused(name, value):
+    with pytest.raises(ConfigError, match=f"does not serve {name} of Stable-Baselines3's PPO"):
+        linked(TwoCells(), 2, **{name: value})
 
 
 # Members learn by themselves.

@@ -16,9 +16,13 @@ from stable_baselines3.common.utils import explained_variance, obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from icrl.errors import ConfigError
 from icrl_leep.actor_critic import MemberActorCritic
 from icrl_leep.links import Link
 from icrl_leep.model import Observation
+
+NOT_SERVED = {"batch_size", "clip_range_vf", "target_kl", "use_sde"}
+"""Settings of SB3's PPO that our update would pass over."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,16 @@ class LinkedPPO(PPO):
             minibatches: into how many parts, equal to one row of each member, an epoch goes through
                 the rollout; each has two rows of each member at least.
             policy_kwargs: of `MemberActorCritic`, except `members`.
-            **settings: PPO's own, except `batch_size`, `clip_range_vf`, `target_kl` and `use_sde`,
-                which are not served.
+            **settings: PPO's own, except those of `NOT_SERVED`.
+
+        Raises:
+            ConfigError: for settings that are not served.
         """
+        if unserved := sorted(NOT_SERVED & settings.keys()):
+            raise ConfigError(
+                f"LinkedPPO does not serve {', '.join(unserved)} of Stable-Baselines3's PPO. Leave "
+                "them out; the size of its minibatches follows from `minibatches`."
+            )
         self.members, self.link = members, link
         self.alpha, self.final_alpha = alpha, final_alpha
         self.minibatches = minibatches
