@@ -4,7 +4,8 @@
     python benchmarks/leep_procgen.py procgen --games Maze Heist BigFish Dodgeball --device cuda
 
 `grid-maze` is what two cores finish: `icrl/GridMaze-v0` with 50 training mazes and 1000 others,
-five seeds, each with mazes of its own. `procgen` needs `icrl-envs[procgen]`, and a GPU for the
+five seeds, each with mazes of its own; on three of them also the variants that show what LEEP gives
+up for its members' differences. `procgen` needs `icrl-envs[procgen]`, and a GPU for the
 paper's budget (Ghosh et al. 2021, arXiv:2107.06277: 200 training levels, 25 M steps). Both write
 `results/leep_NAME.json` and the curves to `docs/images/leep-NAME.png`. Runs that stand in `--out`
 are not repeated.
@@ -12,6 +13,7 @@ are not repeated.
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,6 +35,11 @@ from icrl.report.style import (
 )
 from icrl.statistics import bootstrap
 
+Run = dict[str, Any]
+"""What `trained` gives."""
+Group = dict[str, dict[int, Run]]
+"""Runs of a setting by variant and seed."""
+Groups = dict[str, Group]
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
 PROCGEN = {
     "num_envs": 64,
@@ -50,45 +57,34 @@ def main() -> None:
     """Train what is missing, and write results and pictures."""
     options = parsed()
     settings = {"grid-maze": GRID_MAZE} if options.what == "grid-maze" else procgen(options)
-    seeds = options.seeds or (range(5) if options.what == "grid-maze" else range(3))
-    variants = options.variants or (
-        list(VARIANTS) if options.what == "grid-maze" else ["leep", "single"]
-    )
-    wanted = [(name, v, s) for name, s, v in product(settings, seeds, variants)]
+    wanted = [(name, *run) for name, run in product(settings, asked_runs(options))]
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         futures = [
             pool.submit(trained, settings[name], variant, seed, options.out / name)
             for name, variant, seed in wanted
         ]
-        runs = []
+        groups: Groups = {}
         for (name, variant, seed), future in zip(wanted, futures, strict=True):
-            run = future.result()
-            runs.append((name, variant, run))
+            run = groups.setdefault(name, {}).setdefault(variant, {})[seed] = future.result()
             print(f"{name} {variant} seed {seed}: test {run['curve'][-1]['test']:.2f}", flush=True)
-    groups = {
-        (name, variant): [run for n, v, run in runs if (n, v) == (name, variant)]
-        for name, variant in product(settings, variants)
-    }
-    rows = [summary(name, variant, group) for (name, variant), group in groups.items()]
-    for row in rows:
-        print(row["setting"], row["variant"], row["test"], row["argmax"], row["train"])
-    for name in settings:
-        draw(name, {variant: groups[name, variant] for variant in variants})
+    results = {name: result(settings[name], group) for name, group in groups.items()}
+    for name, found in results.items():
+        draw(name, groups[name])
+        for row in found["rows"]:
+            print(name, row["variant"], row["test"], row["argmax"], row["train"])
     packages = ("icrl-leep", "icrl-envs", "stable-baselines3")
-    print(
-        write_result(
-            f"leep_{options.what.replace('-', '_')}",
-            {
-                "settings": {name: runs_of(groups, name) for name in settings},
-                "seeds": list(seeds),
-                "rows": rows,
-                "differences": [
-                    differences(name, {v: groups[name, v] for v in variants}) for name in settings
-                ],
-            },
-            packages=packages,
-        )
-    )
+    print(write_result(f"leep_{options.what.replace('-', '_')}", results, packages=packages))
+
+
+def asked_runs(options: argparse.Namespace) -> list[tuple[str, int]]:
+    """The variants and seeds to be run, in this order."""
+    if options.what == "procgen":
+        usual = list(product(options.seeds or range(3), options.variants or ("leep", "single")))
+    elif options.seeds or options.variants:
+        usual = list(product(options.seeds or range(5), options.variants or VARIANTS))
+    else:
+        usual = [*product(range(5), VARIANTS), *product(range(3), REASONS)]
+    return [(variant, seed) for seed, variant in usual]
 
 
 def parsed() -> argparse.Namespace:
@@ -124,23 +120,42 @@ def procgen(options: argparse.Namespace) -> dict[str, Setting]:
     }
 
 
-def summary(name: str, variant: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The row of a variant: means over seeds and tasks, with intervals."""
-    finals = {d: np.array([run["final"][d] for run in runs]) for d in ("sample", "argmax")}
+def result(setting: Setting, group: Group) -> dict[str, Any]:
+    """What is written of a setting."""
     return {
-        "setting": name,
+        "setting": asdict(setting),
+        "intervals": "95 %, bootstrap over seeds and each one's tasks",
+        "rows": [summary(variant, runs) for variant, runs in group.items()],
+        "leep_less_other": {
+            variant: difference(group["leep"], runs)
+            for variant, runs in group.items()
+            if variant != "leep" and "leep" in group
+        },
+    }
+
+
+def summary(variant: str, runs: dict[int, Run]) -> dict[str, Any]:
+    """The row of a variant: means over seeds and tasks, with intervals."""
+    each = list(runs.values())
+    finals = {d: np.array([run["final"][d] for run in each]) for d in ("sample", "argmax")}
+    members = [member for run in each for member in run["final"].get("members", [])]
+    both = zip(curves(each, "train"), curves(each, "test"), strict=True)
+    return {
         "variant": variant,
-        "steps": runs[0]["curve"][-1]["steps"],
-        "train": round(float(np.mean([run["curve"][-1]["train"] for run in runs])), 3),
+        "seeds": list(runs),
+        "steps": each[0]["curve"][-1]["steps"],
+        "train": round(float(np.mean([run["curve"][-1]["train"] for run in each])), 3),
         "test": interval(finals["sample"]),
         "argmax": interval(finals["argmax"]),
-        "best_test_of_curve": round(float(max(np.mean(v) for _, v in curves(runs, "test"))), 3),
-        "seconds": round(float(np.mean([run["curve"][-1]["seconds"] for run in runs]))),
+        "best_test_of_curve": round(float(max(np.mean(v) for _, v in curves(each, "test"))), 3),
+        "seconds": round(float(np.mean([run["curve"][-1]["seconds"] for run in each]))),
+        "members_alone": {
+            played: round(float(np.mean([member[played] for member in members])), 3)
+            for played in (members[0] if members else ())
+        },
         "curve": [
             {"steps": step, "train": rounded(train), "test": rounded(test)}
-            for (step, train), (_, test) in zip(
-                curves(runs, "train"), curves(runs, "test"), strict=True
-            )
+            for (step, train), (_, test) in both
         ],
     }
 
@@ -152,19 +167,13 @@ def interval(scores: np.ndarray) -> list[float]:
     return rounded([float(estimate.value), float(estimate.low), float(estimate.high)])
 
 
-def differences(name: str, groups: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """LEEP's test return less each other variant's, task by task, as both played the same."""
-    ours = np.array([run["final"]["sample"] for run in groups.get("leep", [])])
-    return {"setting": name} | {
-        variant: interval(ours - np.array([run["final"]["sample"] for run in runs]))
-        for variant, runs in groups.items()
-        if variant != "leep" and len(ours)
-    }
-
-
-def runs_of(groups: dict[tuple[str, str], list[dict[str, Any]]], name: str) -> dict[str, Any]:
-    """The setting that runs were made with."""
-    return next(runs[0]["asked"]["setting"] for (n, _), runs in groups.items() if n == name)
+def difference(ours: dict[int, Run], theirs: dict[int, Run]) -> list[float]:
+    """LEEP's test return less another variant's, task by task, as both played the same."""
+    pairs = [
+        np.array(ours[seed]["final"]["sample"]) - np.array(theirs[seed]["final"]["sample"])
+        for seed in ours.keys() & theirs.keys()
+    ]
+    return interval(np.array(pairs))
 
 
 def rounded(values: list[float]) -> list[float]:
@@ -172,7 +181,7 @@ def rounded(values: list[float]) -> list[float]:
     return [round(value, 3) for value in values]
 
 
-def draw(name: str, groups: dict[str, list[dict[str, Any]]]) -> None:
+def draw(name: str, group: Group) -> None:
     """Training and test return by step, a line for each variant, with the range of its seeds."""
     height = 4.2
     with styled():
@@ -187,8 +196,9 @@ def draw(name: str, groups: dict[str, list[dict[str, Any]]]) -> None:
             light_grid(axes)
             axes.set_title("training tasks" if what == "train" else "held-out tasks", color=INK)
             axes.set_xlabel("million steps")
-            for colour, (variant, runs) in zip(AGENT_COLOURS, groups.items(), strict=False):
-                steps, values = zip(*curves(runs, what), strict=True)
+            usual = [(variant, runs) for variant, runs in group.items() if variant in VARIANTS]
+            for colour, (variant, runs) in zip(AGENT_COLOURS, usual, strict=False):
+                steps, values = zip(*curves(list(runs.values()), what), strict=True)
                 x, y = np.array(steps) / 1e6, np.array(values)
                 axes.plot(x, y.mean(1), color=colour, label=variant, linewidth=1.8)
                 axes.fill_between(x, y.min(1), y.max(1), color=colour, alpha=0.12, linewidth=0)
