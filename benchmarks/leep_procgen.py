@@ -187,10 +187,10 @@ def draw(name: str, group: Group) -> None:
     with styled():
         figure = new_figure(
             height,
-            f"{name}: return by training step",
+            f"{name.replace('-', ' ')}: return by training step",
             "drawn actions; mean of the seeds and their range; steps of all members together",
         )
-        margins(figure, left=0.6, right=1.4, bottom=0.5, top=HEAD + 0.3)
+        margins(figure, left=0.6, right=1.8, bottom=0.5, top=HEAD + 0.3)
         panels = figure.subplots(1, 2, sharey=True)
         for axes, what in zip(panels, ("train", "test"), strict=True):
             light_grid(axes)
