@@ -5,8 +5,9 @@ import sys
 import tomllib
 from importlib.resources import files
 
+import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 
 from icrl.agent import Interface
 from icrl.cli.options import parse
@@ -34,13 +35,25 @@ def test_a_rollout_is_an_episode_unless_that_is_long(horizon, rollout):
     assert LEEPConfig(minibatches=1).adapted(interface(horizon)).rollout == rollout
 
 
+@pytest.mark.parametrize(
+    ("seen", "steps"),
+    [
+        (Discrete(2), 1_000_000),
+        (Box(0, 255, (37, 41, 3), np.uint8), 100_000),
+        (Box(0, 255, (7, 7, 3), np.uint8), 1_000_000),
+    ],
+)
+def test_images_are_learned_from_for_a_tenth_of_the_steps(seen, steps):
+    assert LEEPConfig().adapted(Interface(seen, Discrete(3), 20, "test/Any", {})).steps == steps
+
+
 def test_alpha_stays_unless_its_end_is_said():
     assert LEEPConfig(alpha=0.3).adapted(interface(20)).final_alpha == 0.3
     assert LEEPConfig(alpha=0.3, final_alpha=0.0).adapted(interface(20)).final_alpha == 0.0
 
 
 def test_a_value_that_the_user_gave_is_never_changed():
-    given = LEEPConfig(rollout=33, final_alpha=2.0)
+    given = LEEPConfig(steps=97, rollout=33, final_alpha=2.0)
     assert given.adapted(interface(20)) == given
 
 

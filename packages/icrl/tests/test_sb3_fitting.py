@@ -5,12 +5,24 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import Space, spaces
+from stable_baselines3 import PPO
+from stable_baselines3.common.preprocessing import is_image_space
 
 from icrl.errors import ConfigError
-from icrl.sb3_fitting import REPLAY_BYTES, fitted, observation_bytes, plain_name
+from icrl.sb3 import ObservationView, policy_name
+from icrl.sb3_fitting import (
+    REPLAY_BYTES,
+    fitted,
+    has_images,
+    is_image,
+    observation_bytes,
+    parts,
+    plain_name,
+)
 
 CELL = spaces.Discrete(5)
 PICTURE = spaces.Box(0, 255, (41, 43, 3), np.uint8)
+SYMBOLS = spaces.Box(0, 255, (7, 5, 3), np.uint8)
 
 
 def fit(name: str, given: dict[str, Any] | None = None, seen: Space = CELL, **amounts: int) -> Any:
@@ -56,6 +68,7 @@ def test_what_was_given_stays():
         (CELL, 8),
         (spaces.MultiBinary(3), 24),
         (PICTURE, 41 * 43 * 3),
+        (SYMBOLS, 4 * 7 * 5 * 3),
         (spaces.Tuple([spaces.Box(-1, 1, (3,), np.float32), spaces.Dict(cell=CELL)]), 20),
         (spaces.MultiDiscrete([5, 7]), 4 * 12),
         (spaces.Text(11, charset="ab"), 4 * 33),
@@ -64,6 +77,33 @@ def test_what_was_given_stays():
 )
 def test_an_observation_takes_so_many_bytes(space: Space, size: int):
     assert observation_bytes(space) == size
+
+
+@pytest.mark.parametrize(
+    ("space", "convolved"),
+    [
+        (PICTURE, True),
+        (spaces.Box(0, 255, (3, 36, 43), np.uint8), True),
+        (spaces.Box(0, 255, (35, 43, 3), np.uint8), False),
+        (spaces.Box(0, 255, (20, 80, 3), np.uint8), False),
+        (spaces.Box(0, 254, (41, 43, 3), np.uint8), False),
+        (spaces.Box(0, 255, (41, 43, 3), np.float32), False),
+        (spaces.Box(0, 255, (41, 43), np.uint8), False),
+        (CELL, False),
+    ],
+)
+def test_what_is_convolved_is_what_sb3_gets_as_an_image(space: Space, convolved: bool):
+    assert is_image(space) is convolved
+    seen = ObservationView(space).space
+    assert (policy_name(PPO, seen) == "CnnPolicy") is convolved
+    assert (seen == space and is_image_space(seen)) is convolved
+
+
+def test_images_are_found_within_dicts_of_tuples():
+    inside = spaces.Dict(eyes=spaces.Tuple([CELL, PICTURE]), cell=CELL)
+    assert list(parts(inside)) == [CELL, PICTURE, CELL]
+    assert has_images(inside)
+    assert not has_images(spaces.Dict(eyes=spaces.Tuple([CELL, SYMBOLS])))
 
 
 def test_an_algorithm_that_needs_masks_is_refused():

@@ -1,6 +1,7 @@
 """Training a Stable-Baselines3 model: what is logged, kept, and gone on with."""
 
 import csv
+import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecEnv
 
 from icrl.errors import ConfigError, DamagedFileError
@@ -17,7 +20,7 @@ from icrl.run import Run
 from icrl.sb3 import TaskVecEnv, algorithm, learn, make_model, normalized, own_globals
 from icrl.sb3.checkpoints import model_tensors
 from icrl.testing.counter import CounterFamily
-from icrl.testing.flashes import FlashFamily
+from icrl.testing.flashes import Flash, FlashFamily
 from icrl.wrapped import GymnasiumFamily
 
 ROLLOUT = {"n_steps": 5, "batch_size": 10}
@@ -139,6 +142,39 @@ def test_progress_shows_steps_beside_the_mean_return(tmp_path: Path, capsys: Any
         learn(new_model(), Run(tmp_path), steps=47, description="the members")
     assert "the members: 47/47" in (line := capsys.readouterr().err)
     assert "return 6" in line
+
+
+# What it takes from the whole process.
+
+
+def test_small_networks_get_one_thread_where_convolutions_get_all():
+    had = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        for space, threads in (
+            (None, 1),
+            (spaces.Discrete(5), 1),
+            (spaces.Dict(camera=Flash.observation_space), 3),
+        ):
+            with own_globals(space):
+                assert torch.get_num_threads() == threads
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(had)
+
+
+def test_global_generators_are_left_as_they_were():
+    def drawn() -> list[float]:
+        return [random.random(), np.random.rand(), torch.rand(()).item()]  # noqa: NPY002
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    expected = drawn()
+    random.setstate(states[0]), np.random.set_state(states[1])  # noqa: NPY002
+    torch.set_rng_state(states[2])
+    with own_globals():
+        set_random_seed(7)
+        drawn()
+    assert drawn() == expected
 
 
 # Going on.

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from icrl.config import Config
 from icrl.errors import ConfigError
+from icrl.sb3_fitting import IMAGES_TAKE, LONGEST_ROLLOUT, has_images
 
 if TYPE_CHECKING:
     from icrl.agent import Interface
 
-LONGEST_ROLLOUT = 128
+STEPS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,9 @@ class LEEPConfig(Config):
     decoding: Literal["sample", "argmax"] = "sample"
     """The linked policy is drawn from, as it is meant to be. Its likeliest action gives up what the
     ensemble is for: where it is wrong, it is wrong for the rest of the episode."""
-    steps: int = 1_000_000
-    """Steps in the environments, of all members together."""
+    steps: int | None = None
+    """Steps in the environments, of all members together: by default a million, a tenth of that
+    where observations are images."""
     num_envs: int = 64
     """Environments, of all members together: a multiple of `members`."""
     rollout: int | None = None
@@ -71,7 +73,7 @@ class LEEPConfig(Config):
     """Actions that estimate the divergence of Gaussian members in a row."""
 
     def adapted(self, interface: "Interface") -> Self:
-        """The settings with the rollout filled for the horizon.
+        """The settings with the steps filled for what is seen, and the rollout for the horizon.
 
         Raises:
             ConfigError: for values that are out of range, or do not go together.
@@ -82,6 +84,8 @@ class LEEPConfig(Config):
                 f"num_envs is {self.num_envs} and members is {self.members}: each member needs "
                 f"equally many environments. Give num_envs a multiple of {self.members}."
             )
+        images = has_images(interface.observation_space)
+        steps = STEPS // (IMAGES_TAKE if images else 1) if self.steps is None else self.steps
         rollout = self.rollout
         if rollout is None:
             rollout = max(2, min(interface.max_episode_steps or LONGEST_ROLLOUT, LONGEST_ROLLOUT))
@@ -93,7 +97,7 @@ class LEEPConfig(Config):
                 "or fewer minibatches."
             )
         final = self.alpha if self.final_alpha is None else self.final_alpha
-        return replace(self, rollout=rollout, final_alpha=final)
+        return replace(self, steps=steps, rollout=rollout, final_alpha=final)
 
     def _check_ranges(self) -> None:
         counts = ("members", "steps", "num_envs", "epochs", "minibatches", "link_samples")

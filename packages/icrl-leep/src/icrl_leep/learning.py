@@ -50,14 +50,16 @@ class LEEPAgent(OnlineAgent):
             TaskError: if there are fewer training tasks than members.
             ConfigError: if there is a checkpoint of other settings, tasks or another seed.
         """
+        steps = self.config.steps
+        assert steps is not None  # `adapted` has filled it
         env = self.environment(family, seed=run.seed)
         settings = self.config.to_dict() | {"num_tasks": run.num_tasks, "seed": run.seed}
         try:
-            with own_globals():
+            with own_globals(self.interface.observation_space):
                 seed = int(torch.randint(2**31 - 1, (), generator=run.generator("learner")))
                 model = self.model(env, seed=seed)
                 about = f"learning, linking {self.links}"
-                learn(model, run, steps=self.config.steps, settings=settings, description=about)
+                learn(model, run, steps=steps, settings=settings, description=about)
         finally:
             env.close()
         self.members = model.policy

@@ -1,9 +1,10 @@
-"""Rollouts, minibatches and replay buffers of Stable-Baselines3, fitted to episodes and steps.
+"""Rollouts, minibatches and replay buffers of Stable-Baselines3, fitted to episodes and steps, and
+what its learners convolve.
 
 Apart from `icrl.sb3`, since settings are read before torch is imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -20,6 +21,10 @@ REPLAY = ("dqn", "qrdqn", "sac", "td3", "ddpg", "tqc", "crossq")
 """Off-policy algorithms, which reserve room for a million transitions."""
 REPLAY_BYTES = 2**30
 """What the observations of a replay buffer may take."""
+SMALLEST_IMAGE = 36
+"""SB3's convolutional network shrinks a smaller side to nothing."""
+IMAGES_TAKE = 10
+"""About how many times as long a learner takes for a step whose observation it convolves."""
 
 
 def plain_name(algorithm: str) -> str:
@@ -72,21 +77,48 @@ def fitted(
 
 def observation_bytes(space: Space) -> int:
     """How many bytes an observation takes at most as a learner sees it (`icrl.sb3.views`)."""
+    return sum(_bytes(part) for part in parts(space))
+
+
+def _bytes(space: Space) -> int:
     match space:
-        case spaces.Dict():
-            return sum(observation_bytes(child) for child in space.spaces.values())
-        case spaces.Tuple():
-            return sum(observation_bytes(child) for child in space.spaces)
         case spaces.MultiDiscrete():
             return 4 * int(space.nvec.sum())  # one-hot
         case spaces.Text():
             codes = space.max_length * (len(space.characters) + 1)
             return 4 * min(codes, max(space.max_length, 2048))  # one-hot, if it is short
-        case spaces.Box() if space.dtype == "uint8" and len(space.shape) == 3:
+        case spaces.Box() if is_image(space):
             return prod(space.shape)
         case spaces.Box():
             return 4 * prod(space.shape)
     return 8 * prod(space.shape or ())
+
+
+def is_image(space: Space) -> bool:
+    """Whether a learner convolves these observations; what is smaller, it sees as a vector."""
+    return (
+        isinstance(space, spaces.Box)
+        and space.dtype == "uint8"
+        and len(space.shape) == 3
+        and sorted(space.shape)[1] >= SMALLEST_IMAGE
+        and bool((space.low == 0).all() and (space.high == 255).all())
+    )
+
+
+def has_images(space: Space) -> bool:
+    """Whether observations are images, or Dicts and Tuples with images among them."""
+    return any(is_image(part) for part in parts(space))
+
+
+def parts(space: Space) -> Iterator[Space]:
+    """The spaces within Dicts and Tuples, also nested; of any other space itself."""
+    if isinstance(space, spaces.Dict):
+        space = spaces.Tuple(space.spaces.values())
+    if isinstance(space, spaces.Tuple):
+        for child in space.spaces:
+            yield from parts(child)
+    else:
+        yield space
 
 
 def _rollout(steps: int, num_envs: int, batch: tuple[int, int]) -> dict[str, Any]:

@@ -3,18 +3,16 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from gymnasium import Space, spaces
+from gymnasium import spaces
 
 from icrl.config import Config
 from icrl.errors import ConfigError
-from icrl.sb3_fitting import LONGEST_ROLLOUT, fitted
+from icrl.sb3_fitting import IMAGES_TAKE, LONGEST_ROLLOUT, fitted, has_images, parts
 from icrl_sb3.learners import Learner, check_actions, learner_of
 
 if TYPE_CHECKING:
     from icrl.agent import Interface
 
-IMAGE_PIXELS = 36 * 36
-"""From here on an observation is convolved, which takes ten times as long."""
 NUM_ENVS = {"on-policy": 16, "recurrent": 16, "off-policy": 8}
 MINIBATCH = {"on-policy": (64, 256), "recurrent": (512, 1024), "off-policy": (64, 256)}
 """An LSTM takes one step after the other, for two sequences no faster than for eight."""
@@ -46,12 +44,13 @@ class SB3AgentConfig(Config):
     """
     settings: dict[str, Any] = field(default_factory=dict)
     """The algorithm's own keywords: learning_rate, gamma, policy_kwargs, ... Those that are absent
-    have SB3's own defaults, except for rollouts of 128 steps in equal minibatches of 64 to 256
-    transitions, 512 to 1024 for RecurrentPPO; four epochs of RecurrentPPO, and of PPO on images;
-    replay buffers of as many steps as there are, within 1 GiB; 1000 steps, at most a
+    have SB3's own defaults, except for rollouts of 128 steps (A2C: SB3's five) in equal minibatches
+    of 64 to 256 transitions, 512 to 1024 for RecurrentPPO; four epochs of RecurrentPPO, and of PPO
+    on images; replay buffers of as many steps as there are, within 1 GiB; 1000 steps, at most a
     tenth, before learning starts; for DQN and QRDQN an update for every four steps of any
     environment and a new target network every 1000 steps; for TD3 and DDPG `action_noise` of
-    deviation 0.1, where 1 is half the range of an action.
+    deviation 0.1, where 1 is half the range of an action. SAC, TD3, DDPG, TQC and CrossQ update
+    once for a step of all environments together; `gradient_steps` says how often.
     """
     normalize: bool | None = None
     """Learn behind VecNormalize: observations and rewards by their running mean and deviation. By
@@ -67,13 +66,14 @@ class SB3AgentConfig(Config):
         """
         learner = learner_of(self.algorithm)
         check_actions(learner, interface.action_space, interface.family)
-        seen = leaves(interface.observation_space)
-        images = any(is_image(space) for space in seen)
-        steps = learner.steps // (10 if images else 1) if self.steps is None else self.steps
+        images = has_images(interface.observation_space)
+        usually = learner.steps // (IMAGES_TAKE if images else 1)
+        steps = usually if self.steps is None else self.steps
         num_envs = NUM_ENVS[learner.kind] if self.num_envs is None else self.num_envs
         if steps < 1 or num_envs < 1:
             raise ConfigError(f"steps={steps} and num_envs={num_envs} must both be at least 1.")
-        unbounded = any(isinstance(s, spaces.Box) and not s.is_bounded() for s in seen)
+        boxes = [p for p in parts(interface.observation_space) if isinstance(p, spaces.Box)]
+        unbounded = not all(box.is_bounded() for box in boxes)
         normalize = learner.kind != "off-policy" and unbounded
         return replace(
             self,
@@ -107,23 +107,3 @@ def usual(learner: Learner, steps: int, num_envs: int, images: bool) -> dict[str
     if learner.name in NOISY:
         found |= {"action_noise": 0.1}
     return found
-
-
-def leaves(space: Space) -> list[Space]:
-    """The spaces within Dicts and Tuples."""
-    if isinstance(space, spaces.Dict):
-        return [leaf for child in space.spaces.values() for leaf in leaves(child)]
-    if isinstance(space, spaces.Tuple):
-        return [leaf for child in space.spaces for leaf in leaves(child)]
-    return [space]
-
-
-def is_image(space: Space) -> bool:
-    """Whether a learner convolves these observations."""
-    shape = sorted(space.shape or ())
-    return (
-        isinstance(space, spaces.Box)
-        and space.dtype == "uint8"
-        and len(shape) == 3
-        and shape[-1] * shape[-2] >= IMAGE_PIXELS
-    )

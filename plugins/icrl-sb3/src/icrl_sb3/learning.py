@@ -24,9 +24,11 @@ from icrl.sb3 import (
     make_model,
     normalized,
     own_globals,
+    policy_name,
 )
+from icrl.sb3_fitting import has_images
 from icrl.training_view import training_pool
-from icrl_sb3.config import SB3AgentConfig, is_image, leaves
+from icrl_sb3.config import SB3AgentConfig
 
 SETTINGS = ("algorithm", "steps", "num_envs", "settings", "normalize")
 """What `config.toml` always says once settings are adapted."""
@@ -67,7 +69,7 @@ class SB3Agent(OnlineAgent):
         settings = self.config.to_dict() | {"training_tasks": len(pool), "seed": run.seed}
         assert self.config.steps is not None  # `adapted` has filled it
         try:
-            with own_globals():
+            with own_globals(self.interface.observation_space):
                 seed = int(torch.randint(2**31 - 1, (), generator=run.generator("learner")))
                 model = self._model(TaskVecEnv(env), seed=seed)
                 learn(model, run, steps=self.config.steps, settings=settings)
@@ -118,24 +120,26 @@ class SB3Agent(OnlineAgent):
     @property
     def _networks_on(self) -> torch.device:
         """Where the networks are: small ones are faster on the CPU, as SB3 itself says."""
-        seen = leaves(self.interface.observation_space)
-        return self.device if any(map(is_image, seen)) else torch.device("cpu")
+        images = has_images(self.interface.observation_space)
+        return self.device if images else torch.device("cpu")
 
     def _model(self, env: VecEnv, *, seed: int, **settings: Any) -> BaseAlgorithm:
         config = self.config
         if config.normalize:
             env = normalized(env, gamma=config.settings.get("gamma", 0.99))
+        learner = algorithm(config.algorithm)
         try:
-            return make_model(
-                algorithm(config.algorithm),
-                env,
-                seed=seed,
-                policy=config.policy,
-                settings=config.settings | settings,
-                device=self._networks_on,
-            )
+            policy = config.policy or policy_name(learner, env.observation_space)
         except SpaceError as error:
             raise SpaceError(f"{error} The agent ppo sees every observation.") from error
+        return make_model(
+            learner,
+            env,
+            seed=seed,
+            policy=policy,
+            settings=config.settings | settings,
+            device=self._networks_on,
+        )
 
     def _policy_of(self, model: BaseAlgorithm) -> SB3Policy:
         return SB3Policy(model, self.interface.observation_space, self.interface.action_space)

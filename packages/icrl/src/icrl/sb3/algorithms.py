@@ -12,12 +12,10 @@ import torch
 from gymnasium import Space, spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 
 from icrl.errors import ConfigError, SpaceError
-from icrl.sb3.views import SMALLEST_IMAGE
-from icrl.sb3_fitting import plain_name
+from icrl.sb3_fitting import is_image, plain_name
 
 CLASSES_FROM = (torch.nn, torch.optim)
 """Where the classes that settings name may come from; nothing else is ever looked up."""
@@ -69,10 +67,7 @@ def policy_name(learner: type[BaseAlgorithm], observation_space: Space) -> str:
     """
     if isinstance(observation_space, spaces.Dict):
         kind = "MultiInput"
-    elif (
-        is_image_space(observation_space)
-        and min(sorted(observation_space.shape or ())[-2:]) >= SMALLEST_IMAGE
-    ):
+    elif is_image(observation_space):
         kind = "Cnn"
     else:
         kind = "Mlp"
@@ -121,6 +116,11 @@ def make_model(
             f"{learner.__name__} has no setting {name!r}. It has: {', '.join(sorted(known))}."
         )
     policy = policy or policy_name(learner, env.observation_space)
+    if policy not in learner.policy_aliases:
+        raise ConfigError(
+            f"{learner.__name__} has no policy {policy!r}. It has: "
+            f"{', '.join(learner.policy_aliases)}."
+        )
     noise = keywords.get("action_noise")
     if isinstance(noise, int | float):
         means = np.zeros(env.action_space.shape or ())

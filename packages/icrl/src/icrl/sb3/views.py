@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import Space, spaces
-from stable_baselines3.common.preprocessing import is_image_space
 from torch import Tensor
 
 from icrl.errors import SpaceError
+from icrl.sb3_fitting import is_image
 from icrl.spaces import clipper, leaf_spaces
 from icrl.trees import Tree, leaves, map_tree
 
-SMALLEST_IMAGE = 36
-"""SB3's convolutional network shrinks a smaller side to nothing."""
 MOST_ONE_HOT = 2048
 """A text is shown as one-hot characters up to so many inputs."""
 
@@ -141,7 +139,7 @@ def _observation_leaf(space: Space, device: torch.device) -> tuple[Space, Conver
     if isinstance(space, spaces.Text):
         return _text_leaf(space, device)
     assert isinstance(space, spaces.Box)
-    if is_image_space(space) and min(sorted(space.shape)[-2:]) >= SMALLEST_IMAGE:
+    if is_image(space):
         return space, lambda x: x
     low, high = space.low.astype(np.float32).reshape(-1), space.high.astype(np.float32).reshape(-1)
     return spaces.Box(low, high), lambda x: x.reshape(len(x), -1).float()
