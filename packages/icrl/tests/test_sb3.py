@@ -333,6 +333,11 @@ def test_an_unknown_setting_is_named():
         make_model(PPO, vec_env(CounterFamily()), seed=0, settings={"n_step": 3})
 
 
+def test_an_unknown_policy_is_refused_with_those_that_there_are():
+    with pytest.raises(ConfigError, match=r"PPO has no policy 'Mlp'\. It has: MlpPolicy, Cnn"):
+        make_model(PPO, vec_env(CounterFamily()), seed=0, policy="Mlp")
+
+
 def test_noise_of_actions_is_given_as_its_deviation():
     family = CounterFamily()
     settings = {"action_noise": 0.5, "buffer_size": 97, "policy_kwargs": {"net_arch": [5]}}

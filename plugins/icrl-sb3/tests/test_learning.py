@@ -220,6 +220,13 @@ def test_an_observation_that_the_learner_cannot_see_is_refused_with_one_that_can
         SB3Agent(SB3AgentConfig(algorithm="CrossQ"), interface, CPU)
 
 
+def test_a_value_that_the_learner_does_not_take_is_not_blamed_on_what_it_sees():
+    config = SB3AgentConfig(algorithm="PPO", settings={"batch_size": 1})
+    with pytest.raises(SpaceError, match="`batch_size` must be greater than 1") as refusal:
+        agent_for(CounterFamily(), config)
+    assert "sees every observation" not in str(refusal.value)
+
+
 def test_actions_without_bounds_are_refused():
     unbounded = spaces.Box(-np.inf, np.inf, (2,), np.float32)
     with pytest.raises(SpaceError, match="finite bounds"):

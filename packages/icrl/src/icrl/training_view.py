@@ -10,9 +10,7 @@ from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
 
 ENDLESS_POOL = 1000
-"""How many tasks an agent learns on where a split has as many as asked for: as many as the largest
-training splits of registered families have, and drawn within about a second in each.
-"""
+"""How many tasks an agent learns on where a split has as many as are asked for."""
 
 
 def training_view(family: TaskFamily, num_tasks: int | None, *, seed: int) -> TaskFamily:

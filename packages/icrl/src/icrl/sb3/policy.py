@@ -79,10 +79,10 @@ class SB3Policy(Policy[Hidden]):
         normalization: Normalization | None = None,
         deterministic: bool = False,
     ) -> None:
-        """Take the policy of a trained model; it keeps no reference to the model's environment.
+        """Take the policy of a trained model.
 
         Args:
-            model: the model.
+            model: the model, which is kept with its environment and buffers.
             observation_space, action_space: the environment's own, as the family has them.
             normalization: None: the model's own, if it was trained behind `VecNormalize`.
             deterministic: take the mode instead of a sample.
