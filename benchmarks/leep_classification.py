@@ -78,7 +78,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/leep-classification"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    measured = earlier() | {name: PARTS[name](arguments) for name in arguments.parts}
+    found = {name: PARTS[name](arguments) for name in arguments.parts}
+    measured = earlier() | found
     path = write_result(
         NAME,
         {

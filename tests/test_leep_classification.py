@@ -1,9 +1,36 @@
 """The benchmark of LEEP's classification example: its returns by hand, and how they are judged."""
 
+import json
+import re
+
 import pytest
 import torch
 
 from icrl.plugins import make_family
+
+WORDS = {
+    "a member's likeliest label, repeated": "argmax",
+    "the ensemble's likeliest label, repeated": "argmax of max",
+    "drawn from a member": "sampled",
+    "drawn, linked by the average": "average",
+    "drawn, linked by the maximum": "max",
+    "elimination by a member": "elimination",
+}
+"""How the README calls the ways to guess of members that are told the labels."""
+LEARNERS = {
+    "DQN": ("dqn", "argmax"),
+    "PPO, its likeliest label repeated": ("ppo", "argmax"),
+    "PPO, drawn": ("ppo", "sampled"),
+    "four members without a link, drawn from one": ("plain-ensemble", "sampled"),
+    "the same, linked by the average": ("plain-ensemble", "average"),
+    "the same, linked by the maximum": ("plain-ensemble", "max"),
+    "LEEP, drawn from one member": ("leep", "sampled"),
+    "LEEP": ("leep", "max"),
+    "LEEP, its likeliest label repeated": ("leep", "argmax of max"),
+    "elimination by LEEP": ("leep", "elimination by max"),
+    "`elimination`": ("elimination", "elimination"),
+}
+"""How it calls learners that are told rewards, with their ways to guess."""
 
 LABEL = torch.tensor([0, 0])
 CHANCES = torch.tensor(
@@ -37,6 +64,13 @@ def returns_module(repository, monkeypatch):
     import classification_returns
 
     return classification_returns
+
+
+@pytest.fixture
+def measured(repository):
+    """The benchmark's result."""
+    path = repository / "benchmarks" / "results" / "leep_classification.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("way", EXPECTED)
@@ -105,3 +139,44 @@ def test_paired_rows_are_resampled_alike(returns_module):
         "low": 1,
         "high": 1,
     }
+
+
+# What was measured
+
+
+def test_the_ordering_of_the_ways_to_guess_was_reached(measured):
+    """Elimination above linked above drawn above repeated, with intervals that do not touch."""
+    gates = measured["supervised"]["gates"]
+    assert [gate["what"].partition(",")[0] for gate in gates] == [
+        "elimination above max",
+        "max above sampled",
+        "sampled above argmax",
+    ]
+    assert all(gate["reached"] for gate in gates)
+
+
+def test_every_way_was_played_as_it_was_worked_out(measured, returns_module):
+    played = measured["supervised"]["played"]
+    assert set(played) == set(returns_module.WAYS)
+    assert all(each["standard_errors_away"] <= 4 for each in played.values())
+
+
+def test_the_readme_states_what_was_measured(measured, repository):
+    """The tables' cells: the mean, and its interval."""
+    readme = (repository / "packages" / "icrl-leep" / "README.md").read_text(encoding="utf-8")
+    told = [found for size, found in measured["supervised"].items() if size.isdecimal()]
+    learners = measured["learners"]
+    rows = re.findall(r"^\| ([^|]+) \|((?: -?\d+\.\d\d \[[^|]+\] \|)+)$", readme, re.M)
+    checked = 0
+    for title, cells in rows:
+        columns = told if title in WORDS else [learners[LEARNERS[title][0]]]
+        way = WORDS.get(title) or LEARNERS[title][1]
+        stated = [cell.strip() for cell in cells.strip(" |").split("|")]
+        assert stated == [cell_of(column["returns"][way]) for column in columns], title
+        checked += 1
+    assert checked == len(WORDS) + len(LEARNERS)
+
+
+def cell_of(found):
+    """A mean with its interval, as the README has it."""
+    return f"{found['mean']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
