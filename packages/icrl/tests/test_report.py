@@ -205,6 +205,14 @@ def test_the_page_says_what_an_agent_can_learn_while_it_plays(tmp_path, memory, 
     assert [words for words in unsaid if words in page] == []
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_an_optimum_that_is_not_known_is_not_said_to_be_drawn(tmp_path, known):
+    changes = {} if known else {"optimal_return": None}
+    write_report(saved(tmp_path, result(**changes)), tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert ("Dashed: the task's own optimum." in page) is known
+
+
 def test_what_the_budget_cut_is_said_on_the_page(tmp_path):
     write_report(saved(tmp_path, result(episodes_asked=60)), tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()

@@ -126,9 +126,10 @@ def tasks_caption(runs: Sequence[AgentRuns], shown: int, total: int) -> str:
         "" if main.solved() is None else f" {UNSOLVED} marks what is not solved (solved: {rule})."
     )
     drawn = "one trial" if trials == 1 else f"the mean of {trials} trials"
+    dashed = "" if main.optimal() is None else " Dashed: the task's own optimum."
     return (
-        f"{which}: return of each episode in {drawn} of {lines}, in the colours above. Dashed: the "
-        f"task's own optimum.{marks}"
+        f"{which}: return of each episode in {drawn} of {lines}, in the colours above."
+        f"{dashed}{marks}"
     )
 
 
