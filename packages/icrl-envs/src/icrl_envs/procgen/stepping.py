@@ -4,6 +4,7 @@ import numpy as np
 
 from icrl.wrapped import Stepper
 from icrl.wrapped.buffers import Buffers
+from icrl_envs.procgen.cabinet import enlarged
 from icrl_envs.procgen.games import Difficulty
 from icrl_envs.procgen.simulators import Shelf, Simulator
 
@@ -23,9 +24,10 @@ class LevelStepper(Stepper):
 
     def reset(self) -> None:
         """Open an episode in every row."""
-        self._buffers.terminated[:] = False
-        self._buffers.truncated[:] = False
-        self._open(np.arange(len(self._buffers.reward)))
+        buffers = self._buffers
+        buffers.terminated[:] = buffers.truncated[:] = False
+        self._open(np.arange(len(buffers.reward)))
+        buffers.outcome[:] = buffers.opening
 
     def step(self) -> None:
         """Step every row; where that ends an episode, open the next one."""
@@ -42,8 +44,11 @@ class LevelStepper(Stepper):
             buffers.success[row] = outcome.completed
         self._open(np.flatnonzero(buffers.terminated | buffers.truncated))
 
-    def render(self) -> None:
-        """An observation is the frame."""
+    def render(self) -> tuple[np.ndarray, ...]:
+        """The frame of every row, enlarged: where an episode ended, the one that opens the next."""
+        buffers = self._buffers
+        ended = (buffers.terminated | buffers.truncated)[:, None, None, None]
+        return tuple(map(enlarged, np.where(ended, buffers.opening, buffers.outcome)))
 
     def close(self) -> None:
         """Let go of every simulator."""
