@@ -130,6 +130,8 @@ def test_members_play_bootstraps_of_the_training_tasks(tmp_path):
     for tasks, num_envs, episodes in family.played:
         assert (tasks.split, num_envs, episodes) == ("train", 3, 1)
         assert content(tasks) and not content(tasks) & content(test)
+    first, second = (content(tasks) for tasks, *_ in family.played)
+    assert first != second
 
 
 def test_members_play_all_training_tasks_where_no_bootstrap_is_wanted(tmp_path):

@@ -142,18 +142,21 @@ def timestep(rows: int) -> TimeStep:
     return TimeStep.first(torch.ones(rows, 3), spaces.Discrete(5))
 
 
-def test_it_draws_from_what_the_members_form_together():
-    """Frequencies of 20,011 rows beside max_j π_j / Σ, within five standard errors."""
-    policy = new_agent(TestNumbers.observation_space, spaces.Discrete(5)).policy()
+@pytest.mark.parametrize("link", ["max", "average"])
+def test_it_draws_from_what_the_members_form_together(link):
+    """Frequencies of 20,011 rows beside max_j π_j / Σ, or Σ_j π_j / n, within five errors."""
+    policy = new_agent(TestNumbers.observation_space, spaces.Discrete(5), link=link).policy()
     outputs = policy.outputs(torch.ones(1, 3))[:, 0]
     assert outputs.shape == (3, 5)
-    largest = outputs.softmax(-1).amax(0)
-    expected = largest / largest.sum()
+    members = outputs.softmax(-1)
+    expected, other = members.amax(0) / members.amax(0).sum(), members.mean(0)
+    if link == "average":
+        expected, other = other, expected
     action, _ = policy.act(timestep(20_011), None, torch.Generator().manual_seed(0))
     frequencies = torch.bincount(action, minlength=5) / len(action)
     error = (expected * (1 - expected) / len(action)).sqrt()
     assert ((frequencies - expected).abs() < 5 * error).all()
-    assert largest.sum() > 1.05  # the members do differ
+    assert ((frequencies - other).abs() > 5 * error).any()  # the links do differ
 
 
 def test_argmax_takes_the_likeliest_of_these():
