@@ -12,9 +12,11 @@
 | icrl/HalfCheetahVel-v0           | Box                            | Box      | wrapped      |
 | icrl/GridMaze-v0                 | Box, whole numbers             | Discrete | native       |
 | icrl/Watermaze-v0                | Box of pixels                  | Discrete | native       |
+| icrl/Procgen-Maze-v0             | Box of pixels                  | Discrete | wrapped      |
 | icrl/SequentialClassification-v0 | Box of numbers                 | Discrete | native       |
 """
 
+from importlib.util import find_spec
 from itertools import product
 
 import numpy as np
@@ -36,6 +38,12 @@ BY_LEEP = product(
     ("leep",), ("icrl/GridMaze-v0", "icrl/Watermaze-v0", "MiniGrid-Empty-5x5-v0", *WRAPPED)
 )
 BY_ELIMINATION = product(("elimination",), ("icrl/SequentialClassification-v0", "icrl/GridMaze-v0"))
+NEEDS_ENVPOOL = pytest.mark.skipif(
+    find_spec("envpool") is None, reason='needs pip install "icrl-envs[procgen]"'
+)
+ON_PROCGEN = [
+    pytest.param(agent, "icrl/Procgen-Maze-v0", marks=NEEDS_ENVPOOL) for agent in ("leep", "ppo")
+]
 BY_SB3 = (
     *product(("ppo",), ("icrl/DarkRoom-v0", "icrl/Watermaze-v0", "Blackjack-v1", *WRAPPED)),
     ("dqn", "CartPole-v1"),
@@ -51,6 +59,7 @@ BY_SB3 = (
         *BY_SB3,
         *BY_LEEP,
         *BY_ELIMINATION,
+        *ON_PROCGEN,
     ],
 )
 def test_a_pairing_leaves_a_checkpoint_and_finite_returns(agent, family, tmp_path, capsys):
