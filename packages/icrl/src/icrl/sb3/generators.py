@@ -18,7 +18,8 @@ def own_globals(observation_space: Space | None = None) -> Iterator[None]:
 
     Those that see no image are small: they get one thread, whatever torch has, and so their results
     do not depend on the machine's cores. Convolutions get all that torch has, and results change
-    in the last digits with the number; with `OMP_NUM_THREADS=1` that is one, too.
+    in the last digits with the number. With `OMP_NUM_THREADS=1` that is one, too: for results that
+    repeat anywhere, and for runs that share cores, whose threads would wait for each other.
 
     Args:
         observation_space: what is learned from, or the learner's view of it; None: no images.
