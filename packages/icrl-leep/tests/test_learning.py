@@ -296,7 +296,7 @@ def test_too_few_tasks_are_refused_on_the_command_line(tmp_path, capsys):
 def test_a_negative_weight_is_refused_on_the_command_line(tmp_path, capsys):
     argv = ["train", "leep", "icrl/GridMaze-v0", "--agent.alpha", "-1", "--budget", "smoke"]
     assert main([*argv, "--quiet", "--out", str(tmp_path / "run")]) == 2
-    assert "alpha is -1.0; it must not be negative" in capsys.readouterr().err
+    assert "alpha is -1.0; it must be finite and not negative" in capsys.readouterr().err
 
 
 # It learns.

@@ -259,7 +259,7 @@ def test_the_link_of_a_member_moves_that_member_alone(family: Callable[[], TaskF
         batch = model._rollout()
         disturb(model, member=1)
         outputs, _ = model.policy.networks.own(batch.observation, 44)
-        model.policy.divergence(outputs, batch.observation, "max")[0].sum().backward()
+        model.policy.divergence(outputs, batch.observation)[0].sum().backward()
     moved = [p.grad.flatten(1).abs().sum(1) for p in model.policy.networks.actor.parameters()]
     assert all(float(own) > 0 and float(other) == 0 for own, other in moved)
 
@@ -278,7 +278,7 @@ def test_the_link_is_measured_on_each_members_own_states():
     model, batch = prepared()
     policy = model.policy
     outputs, _ = policy.networks.own(batch.observation, 44)
-    found = policy.divergence(outputs, batch.observation, "max")
+    found = policy.divergence(outputs, batch.observation)
     everyone = policy.linked_outputs(batch.observation)
     for member in (0, 1):
         rows = slice(22 * member, 22 * (member + 1))
@@ -394,7 +394,7 @@ def divergence_after_learning(alpha: float) -> float:
         model.learn(30 * 4 * STEPS, log_interval=None)
     cells = torch.tensor([0, 1, 0, 1])
     outputs, _ = model.policy.networks.own(cells, 4)
-    return float(model.policy.divergence(outputs, cells, "max").mean().detach())
+    return float(model.policy.divergence(outputs, cells).mean().detach())
 
 
 def test_a_link_keeps_members_together_who_are_paid_for_different_things():
@@ -417,3 +417,14 @@ def test_members_begin_with_weights_of_their_own():
     assert isinstance(policy, MemberActorCritic)
     for weight in (policy.networks.actor.last.weight, policy.networks.critic.hidden[0].weight):
         assert not torch.allclose(weight[0], weight[1])
+
+
+def test_sb3_predicts_what_the_members_would_do_together():
+    """So that SB3's own callbacks evaluate the linked policy, in any number of rows."""
+    model = linked(TwoCells(), 2)
+    seen = model.policy.obs_to_tensor(np.array([0, 1, 0]))[0]
+    with torch.no_grad():
+        outputs = model.policy.linked_outputs(seen)
+    mode = model.policy.member_actions.linked_mode(outputs, "max")
+    actions, _ = model.predict(np.array([0, 1, 0]), deterministic=True)
+    np.testing.assert_array_equal(actions, mode.numpy())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from icrl_leep.distributions import Gaussians, member_actions
 from icrl_leep.impala import FEATURES, ImpalaTrunk
-from icrl_leep.inputs import MemberInputs, images_first
+from icrl_leep.inputs import MemberInputs, Numbers, images_first
 from icrl_leep.layers import MemberConvolution, MemberLinear, MemberPerceptron
 from icrl_leep.model import MemberNetworks
 
@@ -173,3 +173,10 @@ def test_images_come_with_their_channels_first():
     assert images_first(numbers) is numbers
     both = images_first(spaces.Dict(camera=last, speed=numbers))
     assert both == spaces.Dict(camera=first, speed=numbers)
+
+
+def test_bounds_that_stand_for_infinity_are_none():
+    """Older environments write the largest float; on its scale every number would be zero."""
+    largest = float(np.finfo(np.float32).max)
+    numbers = Numbers(spaces.Box(-largest, largest, (2,), np.float32))
+    np.testing.assert_allclose(numbers(torch.tensor([[[3.0, -5.0]]])), [[[3.0, -5.0]]])

@@ -26,12 +26,14 @@ class MemberActorCritic(BasePolicy):
         *,
         use_sde: bool = False,
         members: int,
+        link: Link,
         hidden: tuple[int, ...],
         channels: tuple[int, ...],
         joint_choices: int,
         link_samples: int,
     ) -> None:
         super().__init__(observation_space, action_space)
+        self.link: Link = link
         self.member_actions: MemberActions = member_actions(
             action_space, joint_choices=joint_choices, link_samples=link_samples
         )
@@ -55,21 +57,26 @@ class MemberActorCritic(BasePolicy):
         return self.networks.own_values(observation, rows).reshape(rows, 1)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
-        """What `predict` of SB3 gives: each member's actions in its own rows."""
-        return self.forward(observation)[0]
+        """What `predict` of SB3 gives, for its callbacks: an action of the linked policy in each
+        row, drawn or the likeliest, [rows, *action].
+        """
+        outputs = self.linked_outputs(observation)
+        if deterministic:
+            return self.member_actions.linked_mode(outputs, self.link)
+        return self.member_actions.linked_sample(outputs, self.link, None)
 
     def linked_outputs(self, observation: PyTorchObs) -> Tensor:
         """What every member gives out in every row, [members, rows, outputs]."""
         return self.networks.everyone(observation, num_rows(observation))
 
-    def divergence(self, outputs: Tensor, observation: PyTorchObs, link: Link) -> Tensor:
+    def divergence(self, outputs: Tensor, observation: PyTorchObs) -> Tensor:
         """KL(π_i ‖ π_linked) in rows of member i, [members, batch].
 
         The linked policy is what the members' networks say now, and no gradient goes through it.
         """
         with torch.no_grad():
             everyone = self.linked_outputs(observation).unflatten(1, outputs.shape[:2])
-        return self.member_actions.divergence(outputs, everyone, link, None)
+        return self.member_actions.divergence(outputs, everyone, self.link, None)
 
 
 def num_rows(observation: Any) -> int:

@@ -56,7 +56,9 @@ class MemberActions(ABC):
         """
 
     @abstractmethod
-    def linked_sample(self, outputs: Tensor, link: Link, generator: torch.Generator) -> Tensor:
+    def linked_sample(
+        self, outputs: Tensor, link: Link, generator: torch.Generator | None
+    ) -> Tensor:
         """An action of the linked policy in each row, [batch, *action], from [members, batch,
         outputs].
         """
@@ -129,7 +131,9 @@ class Choices(MemberActions):
         pairs = zip(self.tables(outputs), self.tables(everyone), strict=True)
         return sum_of(divergence(own, linked_log_probs(all_, link)) for own, all_ in pairs)
 
-    def linked_sample(self, outputs: Tensor, link: Link, generator: torch.Generator) -> Tensor:
+    def linked_sample(
+        self, outputs: Tensor, link: Link, generator: torch.Generator | None
+    ) -> Tensor:
         return self._split([_drawn(table, generator) for table in self.linked(outputs, link)])
 
     def linked_mode(self, outputs: Tensor, link: Link) -> Tensor:
@@ -209,7 +213,9 @@ class Gaussians(MemberActions):
         apart = own - linked_log_densities(theirs, link)
         return apart.mean(0) + self._log_norm(everyone, link, generator)
 
-    def linked_sample(self, outputs: Tensor, link: Link, generator: torch.Generator) -> Tensor:
+    def linked_sample(
+        self, outputs: Tensor, link: Link, generator: torch.Generator | None
+    ) -> Tensor:
         mean, log_std = self._moments(outputs)
         members, batch = mean.shape[:2]
         chosen = _evenly((self.TRIALS * members, batch), members, generator, mean.device)
@@ -268,6 +274,6 @@ def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def _evenly(
-    shape: tuple[int, ...], count: int, generator: torch.Generator, device: torch.device
+    shape: tuple[int, ...], count: int, generator: torch.Generator | None, device: torch.device
 ) -> Tensor:
     return torch.randint(count, shape, generator=generator, device=device)

@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecTransposeImage
 from torch import Tensor, nn
 
 from icrl.nn import RunningNorm
+from icrl.nn.encoders import bounded
 from icrl_leep.impala import FEATURES, ImpalaTrunk
 
 
@@ -21,7 +22,7 @@ class MemberInputs(nn.Module):
     | part                | features                                                       |
     |---------------------|----------------------------------------------------------------|
     | Discrete            | one-hot                                                        |
-    | MultiBinary         | 0 and 1                                                        |
+    | MultiBinary         | -1 and 1                                                       |
     | Box with bounds     | from -1 to 1                                                   |
     | Box without         | standardised by running statistics, which `observe` moves      |
     | image, channels first | IMPALA's residual convolutions, 256 features                 |
@@ -102,12 +103,12 @@ class Numbers(nn.Module):
     def __init__(self, space: spaces.Box) -> None:
         super().__init__()
         self.num_features = math.prod(space.shape)
-        low, high = (b.reshape(-1).astype(np.float64) for b in (space.low, space.high))
-        bounded = np.isfinite(low) & np.isfinite(high) & (high > low)
-        breadth = np.where(bounded, high - np.where(bounded, low, 0), 1)
-        for name, array in (("low", np.where(bounded, low, 0)), ("scale", 2 / breadth)):
+        known = bounded(space).reshape(-1)
+        low = np.where(known, space.low.reshape(-1), 0).astype(np.float64)
+        high = np.where(known, space.high.reshape(-1), 1).astype(np.float64)
+        for name, array in (("low", low), ("scale", 2 / (high - low))):
             self.register_buffer(name, torch.from_numpy(array).float(), persistent=False)
-        self.register_buffer("has_bounds", torch.from_numpy(bounded), persistent=False)
+        self.register_buffer("has_bounds", torch.from_numpy(known), persistent=False)
         self.norm = RunningNorm(self.num_features)
 
     def observe(self, x: Tensor) -> None:

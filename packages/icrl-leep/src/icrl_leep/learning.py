@@ -129,6 +129,7 @@ class LEEPAgent(OnlineAgent):
         sets = [pool] * members
         if self.config.bootstrap:
             sets = bootstraps(pool, members, torch.Generator().manual_seed(seed))
+        assert self.config.num_envs is not None  # `adapted` has filled it
         share = self.config.num_envs // members
         parts = [family.vector_env(tasks, num_envs=share, episodes_per_task=1) for tasks in sets]
         env: VecEnv = MemberVecEnv([TaskVecEnv(part) for part in parts])
@@ -139,14 +140,14 @@ class LEEPAgent(OnlineAgent):
     def model(self, env: VecEnv, *, seed: int) -> LinkedPPO:
         """The learner itself, for who wants SB3's `learn` and callbacks."""
         config = self.config
-        assert config.rollout is not None and config.final_alpha is not None  # by `adapted`
+        assert config.rollout is not None  # `adapted` has filled it
         rate = config.learning_rate
         return LinkedPPO(
             env,
             members=config.members,
             link=config.link,
             alpha=config.alpha,
-            final_alpha=config.final_alpha,
+            final_alpha=config.alpha if config.final_alpha is None else config.final_alpha,
             policy_kwargs=self._architecture(),
             learning_rate=rate if config.schedule == "constant" else LinearSchedule(rate, 0.0, 1.0),
             n_steps=config.rollout,
@@ -177,6 +178,7 @@ class LEEPAgent(OnlineAgent):
             self._acts,
             FloatSchedule(self.config.learning_rate),
             members=self.config.members,
+            link=self.config.link,
             **self._architecture(),
         )
         return members.to(self.device)

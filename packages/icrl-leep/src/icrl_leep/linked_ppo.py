@@ -79,11 +79,11 @@ class LinkedPPO(PPO):
                 f"LinkedPPO does not serve {', '.join(unserved)} of Stable-Baselines3's PPO. Leave "
                 "them out; the size of its minibatches follows from `minibatches`."
             )
-        self.members, self.link = members, link
+        self.members = members
         self.alpha, self.final_alpha = alpha, final_alpha
         self.minibatches = minibatches
         self._cut: list[tuple[int, int, Any]] = []
-        kwargs = {"members": members, **policy_kwargs}
+        kwargs = {"members": members, "link": link, **policy_kwargs}
         super().__init__(
             MemberActorCritic,  # type: ignore[arg-type]
             env,
@@ -214,7 +214,7 @@ class LinkedPPO(PPO):
             "link": torch.zeros((), device=values.device),
         }
         if alpha > 0 and self.members > 1:
-            terms["link"] = self.policy.divergence(outputs, batch.observation, self.link).mean()
+            terms["link"] = self.policy.divergence(outputs, batch.observation).mean()
         mean_loss = (
             terms["policy_gradient_loss"]
             + self.ent_coef * terms["entropy_loss"]
