@@ -2,7 +2,8 @@
 
 The README of `icrl-envs` states these means. The tasks are training tasks, 100 of them or as many
 as there are; the standard error is that of the tasks' own means. A family whose simulator is not
-installed is left out, and keeps what was measured before.
+installed is left out, and keeps what was measured before. So the result's command, machine and
+versions are those of the last run; beside each mean stands how much was played for it.
 
     python benchmarks/random_returns.py [--episodes 5] [--only icrl/AntDir-v0]
 """

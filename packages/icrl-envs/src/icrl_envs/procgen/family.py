@@ -47,8 +47,9 @@ class Procgen(WrappedFamily, SteppedTogether, Rendered):
     else pays; the package's README has what random actions earn.
 
     Keywords: `env`, the game; `distribution_mode` (`"easy"`, `"hard"`; some have `"extreme"` or
-    `"memory"`), `num_train_tasks`, `num_test_tasks`, `split_seed` (which decides the test levels),
-    `horizon` (the game's own, at most), `trial_episodes`.
+    `"memory"`), `num_train_tasks`, `num_test_tasks`, `split_seed` (which decides the test levels,
+    together with the training levels that they must not look like), `horizon` (the game's own, at
+    most), `trial_episodes`.
     """
 
     task_space = spaces.Dict({"level": spaces.Discrete(LEVELS)})
@@ -88,7 +89,10 @@ class Procgen(WrappedFamily, SteppedTogether, Rendered):
         self._horizon, self._split_seed = horizon, split_seed
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
-        """Levels [tasks] of a split; the first test levels of a process take some seconds.
+        """Levels [tasks] of a split.
+
+        The first test levels of a process take some seconds, since every training level is looked
+        at: ten thousand of these take minutes.
 
         Raises:
             SplitError, TaskError: if there is no such split, or it has fewer levels.
