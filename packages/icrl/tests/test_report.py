@@ -186,6 +186,7 @@ def test_the_page_says_how_many_and_what_the_bands_are(tmp_path):
     ("memory", "said", "unsaid"),
     [
         ("trial", ("all learning is in context", "It learns in context: the first"), ()),
+        (None, ("all learning is in context",), ()),
         (
             "episode",
             ("what is learned in context ends with the episode", "It keeps nothing from one"),

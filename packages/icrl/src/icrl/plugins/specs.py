@@ -46,7 +46,7 @@ class AgentSpec:
     learns: Literal["histories", "interaction", "nothing"] = "nothing"
     """What it learns from."""
     memory: Literal["none", "episode", "trial"] = "none"
-    """How long its policy's context lasts."""
+    """How long its policy's context lasts; a report says by it what can be learned in context."""
     trained: Mapping[str, str] = field(default_factory=dict)
     """Weights that the package ships, by family: `package:folder` of a run's directory, in which
     lie `agent/run.toml`, `agent/trained.json` and what the agent saves.

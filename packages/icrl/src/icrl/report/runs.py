@@ -78,7 +78,8 @@ class AgentRuns:
         """How long its context lasts: `none`, `episode` or `trial`, which is also taken of what
         says nothing.
         """
-        return self.evaluations[0].memory or "trial"
+        known = self.evaluations[0].memory
+        return known if known in ("none", "episode") else "trial"
 
     def cut(self, episodes: int) -> "AgentRuns":
         """The same with no more than so many episodes of each trial."""
