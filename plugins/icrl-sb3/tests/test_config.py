@@ -59,11 +59,11 @@ def test_a_replay_buffer_of_images_stays_within_a_gib():
 
 
 def test_images_are_learned_from_for_a_tenth_of_the_steps():
-    assert adapted("ppo").steps == 500_000
+    assert adapted("ppo").steps == 1_000_000
     seen = spaces.Dict(camera=PIXELS, speed=UNBOUNDED)
-    assert adapted("ppo", observation=seen).steps == 50_000
+    assert adapted("ppo", observation=seen).steps == 100_000
     symbols = spaces.Box(0, 255, (7, 7, 3), np.uint8)
-    assert adapted("ppo", observation=symbols).steps == 500_000
+    assert adapted("ppo", observation=symbols).steps == 1_000_000
 
 
 @pytest.mark.parametrize(

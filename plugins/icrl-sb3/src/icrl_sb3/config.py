@@ -30,7 +30,7 @@ class SB3AgentConfig(Config):
     DDPG, TQC or CrossQ.
     """
     steps: int | None = None
-    """Steps of all environments together, in training. By default what takes minutes: 500,000 for
+    """Steps of all environments together, in training. By default what takes minutes: a million for
     PPO, A2C and TRPO, 200,000 for DQN, 50,000 for TQC, 20,000 for CrossQ, 100,000 for the others;
     a tenth of that where observations are images.
     """

@@ -33,7 +33,9 @@ class Learner:
 
 
 LEARNERS = (
-    Learner("a2c", "A2C", "on-policy", ANY, 500_000, "Advantage Actor-Critic", "arXiv:1602.01783"),
+    Learner(
+        "a2c", "A2C", "on-policy", ANY, 1_000_000, "Advantage Actor-Critic", "arXiv:1602.01783"
+    ),
     Learner("crossq", "CrossQ", "off-policy", CONTINUOUS, 20_000, "CrossQ", "arXiv:1902.05605"),
     Learner(
         "ddpg",
@@ -46,7 +48,13 @@ LEARNERS = (
     ),
     Learner("dqn", "DQN", "off-policy", DISCRETE, 200_000, "Deep Q-Network", "arXiv:1312.5602"),
     Learner(
-        "ppo", "PPO", "on-policy", ANY, 500_000, "Proximal Policy Optimization", "arXiv:1707.06347"
+        "ppo",
+        "PPO",
+        "on-policy",
+        ANY,
+        1_000_000,
+        "Proximal Policy Optimization",
+        "arXiv:1707.06347",
     ),
     Learner(
         "qr-dqn",
@@ -86,7 +94,7 @@ LEARNERS = (
         "TRPO",
         "on-policy",
         ANY,
-        500_000,
+        1_000_000,
         "Trust Region Policy Optimization",
         "arXiv:1502.05477",
     ),
