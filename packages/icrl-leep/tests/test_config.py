@@ -10,6 +10,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from icrl.agent import Interface
+from icrl.cli import main
 from icrl.cli.options import parse
 from icrl.cli.settings import companion_config, completed, configs
 from icrl.config import presets
@@ -157,3 +158,11 @@ def test_specs_and_settings_load_without_torch():
         "heavy = {'torch', 'stable_baselines3'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_its_help_shows_no_settings_of_a_source(capsys):
+    """It learns from none, and none stands beside it, so that a flag of one would be refused."""
+    assert main(["run", "leep", ROOM, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--agent.alpha" in shown
+    assert "--source." not in shown

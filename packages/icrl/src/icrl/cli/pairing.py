@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from icrl.cli.options import Options
 from icrl.cli.output import say
-from icrl.cli.settings import completed, configs, default_source, family_arguments
+from icrl.cli.settings import completed, configs, family_arguments, source_of
 from icrl.config import Config
-from icrl.errors import SpaceError, UsageError
-from icrl.plugins import AgentSpec, Provided, SourceSpec, make_family, plugin_host
+from icrl.errors import SpaceError
+from icrl.plugins import AgentSpec, Provided, SourceSpec, make_family
 from icrl.plugins.lookup import provided
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def resolve(options: Options, arguments: Mapping[str, Any] | None = None) -> Pai
     """
     options = completed(options)
     agent = provided("agents", options.agent) if options.agent is not None else None
-    source = _source(options, agent)
+    source = source_of(options, agent)
     agent_config, source_config = configs(options, agent, source)
     arguments = {**(arguments or {}), **family_arguments(options)}
 
@@ -85,27 +85,6 @@ def check_served(spec: AgentSpec, family: "TaskFamily") -> None:
     """Refuse a pairing that the agent's spec refuses."""
     if family.id in spec.refuses:
         raise SpaceError(f"{spec.name} cannot serve {family.id}: {spec.refuses[family.id]}")
-
-
-def _source(options: Options, agent: Provided[AgentSpec] | None) -> Provided[SourceSpec] | None:
-    """The source that collects, and that stands beside the agent; None if none is needed."""
-    beside = options.command == "run" and agent is not None and "source" in agent.spec.companions
-    learns = options.command == "collect" or (
-        agent is not None and agent.spec.learns == "histories"
-    )
-    if options.source is not None and options.histories is not None:
-        raise UsageError(
-            "--histories brings histories and --source collects them. Give one of them."
-        )
-    if options.source is not None:
-        return provided("sources", options.source)
-    if options.histories is not None or not (learns or beside):
-        return None
-    default = default_source(options.family)
-    if not learns and default not in plugin_host().sources:
-        say(options, f"source is left out of the comparison: {default} is not installed.")
-        return None
-    return provided("sources", default)
 
 
 def _say_adapted(

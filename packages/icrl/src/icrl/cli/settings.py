@@ -11,6 +11,7 @@ from typing import Any
 
 from icrl.cli.flags import json_values, parse_flags
 from icrl.cli.options import Options
+from icrl.cli.output import say
 from icrl.config import Config, presets
 from icrl.errors import ConfigError, UsageError
 from icrl.files import read_toml
@@ -143,12 +144,13 @@ def family_arguments(options: Options) -> dict[str, Any]:
 def print_settings(options: Options) -> None:
     """Print the settings that a pairing has, with their defaults after presets and file."""
     options = completed(options)
-    settings: dict[str, Config] = {}
-    if options.agent is not None:
-        settings["agent"] = default_config(options, "agent", provided("agents", options.agent))
-    source = options.source or default_source(options.family)
-    if source in plugin_host().sources:
-        settings["source"] = default_config(options, "source", provided("sources", source))
+    agent = provided("agents", options.agent) if options.agent is not None else None
+    found = {"agent": agent, "source": source_of(options, agent)}
+    settings = {
+        group: default_config(options, group, each)
+        for group, each in found.items()
+        if each is not None
+    }
     if options.family in plugin_host().families:
         print(f"\nkeywords of {options.family}:")
         for name, parameter in family_keywords(options.family).items():
@@ -166,6 +168,27 @@ def print_settings(options: Options) -> None:
     if settings:
         print()
         parse_flags(settings, ["--help"], program=_program(options))
+
+
+def source_of(options: Options, agent: Provided[AgentSpec] | None) -> Provided[SourceSpec] | None:
+    """The source that collects, and that stands beside the agent; None if none is needed."""
+    beside = options.command == "run" and agent is not None and "source" in agent.spec.companions
+    learns = options.command == "collect" or (
+        agent is not None and agent.spec.learns == "histories"
+    )
+    if options.source is not None and options.histories is not None:
+        raise UsageError(
+            "--histories brings histories and --source collects them. Give one of them."
+        )
+    if options.source is not None:
+        return provided("sources", options.source)
+    if options.histories is not None or not (learns or beside):
+        return None
+    default = default_source(options.family)
+    if not learns and default not in plugin_host().sources:
+        say(options, f"source is left out of the comparison: {default} is not installed.")
+        return None
+    return provided("sources", default)
 
 
 def default_source(family: str | None) -> str:
