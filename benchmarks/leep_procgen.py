@@ -4,8 +4,8 @@
     python benchmarks/leep_procgen.py procgen --games Maze Heist BigFish Dodgeball --device cuda
 
 `grid-maze` is what two cores finish: `icrl/GridMaze-v0` with 50 training mazes and 1000 others,
-five seeds, each with mazes of its own; on three of them also the variants that show what LEEP gives
-up for its members' differences. `procgen` needs `icrl-envs[procgen]`, and a GPU for the
+five seeds, each with mazes of its own, and beside the controls the variants that show what LEEP
+gives up for its members' differences. `procgen` needs `icrl-envs[procgen]`, and a GPU for the
 paper's budget (Ghosh et al. 2021, arXiv:2107.06277: 200 training levels, 25 M steps). Both write
 `results/leep_NAME.json` and the curves to `docs/images/leep-NAME.png`. Runs that stand in `--out`
 are not repeated.
@@ -78,13 +78,14 @@ def main() -> None:
 
 def asked_runs(options: argparse.Namespace) -> list[tuple[str, int]]:
     """The variants and seeds to be run, in this order."""
-    if options.what == "procgen":
-        usual = list(product(options.seeds or range(3), options.variants or ("leep", "single")))
-    elif options.seeds or options.variants:
-        usual = list(product(options.seeds or range(5), options.variants or VARIANTS))
-    else:
-        usual = [*product(range(5), VARIANTS), *product(range(3), REASONS)]
-    return [(variant, seed) for seed, variant in usual]
+    every = VARIANTS | REASONS
+    variants = options.variants or (every if options.what == "grid-maze" else ("leep", "single"))
+    most = 5 if options.what == "grid-maze" else 3
+    return [
+        (variant, seed)
+        for variant in variants
+        for seed in options.seeds or range(min(most, every[variant].seeds))
+    ]
 
 
 def parsed() -> argparse.Namespace:

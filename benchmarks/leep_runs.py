@@ -38,6 +38,8 @@ class Variant:
     """The family's keywords."""
     times: int = 1
     """How many times the steps of the others."""
+    seeds: int = 5
+    """How many runs are made where the command line does not say."""
 
 
 VARIANTS = {
@@ -52,12 +54,12 @@ algorithm).
 """
 REASONS = {
     "leep-all-tasks": Variant({"bootstrap": False}),
-    "leep-four-times": Variant(times=4),
-    "ppo-32-tasks": Variant(arguments={"num_train_tasks": 32}),
+    "ppo-32-tasks": Variant(arguments={"num_train_tasks": 32}, seeds=3),
+    "leep-four-times": Variant(times=4, seeds=1),
 }
 """What an ensemble gives up for its members' differences, each undone by itself: members that have
-every task; members that each take as many steps as PPO does; and PPO on as many tasks as a member's
-bootstrap holds (32 of 50 on average).
+every task; PPO on as many tasks as a member's bootstrap holds (32 of 50 on average); and members
+that each take as many steps as PPO does.
 """
 PLAIN = ("ppo", "ppo-32-tasks")
 """Which are Stable-Baselines3's own PPO."""
