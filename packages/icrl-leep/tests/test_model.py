@@ -180,3 +180,16 @@ def test_bounds_that_stand_for_infinity_are_none():
     largest = float(np.finfo(np.float32).max)
     numbers = Numbers(spaces.Box(-largest, largest, (2,), np.float32))
     np.testing.assert_allclose(numbers(torch.tensor([[[3.0, -5.0]]])), [[[3.0, -5.0]]])
+
+
+def test_many_images_are_seen_as_each_by_itself():
+    """37 are more than a CPU's caches hold at once."""
+    space = spaces.Box(0, 255, (3, 36, 37), np.uint8)
+    actions = member_actions(spaces.Discrete(5), joint_choices=7, link_samples=1)
+    networks = MemberNetworks(2, space, actions, hidden=(), channels=(3, 5))
+    images = torch.randint(256, (37, 3, 36, 37), generator=torch.Generator().manual_seed(0))
+    images = images.to(torch.uint8)
+    with torch.no_grad():
+        together = networks.everyone(images, 37)
+        alone = torch.cat([networks.everyone(image[None], 1) for image in images], 1)
+    torch.testing.assert_close(together, alone)

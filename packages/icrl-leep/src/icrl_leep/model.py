@@ -1,5 +1,7 @@
 """The members' networks: actors and critics of all members, each call one batch."""
 
+from collections.abc import Iterator
+
 import torch
 from gymnasium import Space
 from jaxtyping import Float
@@ -10,6 +12,11 @@ from icrl_leep.inputs import MemberInputs
 from icrl_leep.layers import MemberPerceptron
 
 Observation = Tensor | dict[str, Tensor]
+
+IMAGES_AT_ONCE = 16
+"""Images that all members look at together on a CPU: what its caches hold. Of more, each takes up
+to twice as long.
+"""
 
 
 class MemberNetworks(nn.Module):
@@ -55,7 +62,11 @@ class MemberNetworks(nn.Module):
         self, observation: Observation, num_rows: int
     ) -> Float[Tensor, "members batch outputs"]:
         """What every member's actor gives out in every row."""
-        return self._outputs(self.inputs(observation, (num_rows,)))
+        at_once = num_rows
+        if self.inputs.has_images and self.actor.last.weight.device.type == "cpu":
+            at_once = IMAGES_AT_ONCE
+        parts = _in_parts(observation, at_once)
+        return torch.cat([self._outputs(self.inputs(part, (-1,))) for part in parts], 1)
 
     def _own_features(self, observation: Observation, num_rows: int) -> Tensor:
         return self.inputs(observation, (self.members, num_rows // self.members))
@@ -65,3 +76,12 @@ class MemberNetworks(nn.Module):
         if self.log_std is None:
             return outputs
         return torch.cat((outputs, self.log_std.expand_as(outputs)), -1)
+
+
+def _in_parts(observation: Observation, at_once: int) -> Iterator[Observation]:
+    """Observations [rows, ...] by so many rows."""
+    if isinstance(observation, Tensor):
+        yield from observation.split(at_once)
+        return
+    for part in zip(*(leaf.split(at_once) for leaf in observation.values()), strict=True):
+        yield dict(zip(observation, part, strict=True))
