@@ -127,10 +127,11 @@ def result(setting: Setting, group: Group) -> dict[str, Any]:
         "setting": asdict(setting),
         "intervals": "95 %, bootstrap over seeds and each one's tasks",
         "rows": [summary(variant, runs) for variant, runs in group.items()],
-        "leep_less_other": {
-            variant: difference(group["leep"], runs)
-            for variant, runs in group.items()
-            if variant != "leep" and "leep" in group
+        "differences": {
+            f"{ours} - {theirs}": difference(group[ours], group[theirs])
+            for ours in ("leep", "leep-all-tasks")
+            for theirs in group
+            if ours in group and ours != theirs
         },
     }
 
@@ -169,7 +170,7 @@ def interval(scores: np.ndarray) -> list[float]:
 
 
 def difference(ours: dict[int, Run], theirs: dict[int, Run]) -> list[float]:
-    """LEEP's test return less another variant's, task by task, as both played the same."""
+    """A variant's test return less another's, task by task, as both played the same."""
     pairs = [
         np.array(ours[seed]["final"]["sample"]) - np.array(theirs[seed]["final"]["sample"])
         for seed in ours.keys() & theirs.keys()
