@@ -9,9 +9,16 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from icrl.agent import Interface, OfflineAgent
-from icrl.checkpoints import check_settings, load_optimizer, optimizer_tensors, under
+from icrl.checkpoints import (
+    check_settings,
+    load_optimizer,
+    load_saved,
+    optimizer_tensors,
+    save_module,
+    saved_settings,
+    under,
+)
 from icrl.errors import DamagedFileError, DeviceError
-from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.interruption import postponed_interrupts
 from icrl.nn import initial_weights
 from icrl.run import Run
@@ -75,11 +82,7 @@ class DistillationAgent(OfflineAgent):
 
     def save(self, directory: Path) -> None:
         """Write `config.toml`, `interface.json` and `weights.safetensors`."""
-        directory = Path(directory)
-        self.config.save(directory / "config.toml")
-        self.interface.save(directory / "interface.json")
-        metadata = {"purpose": PURPOSE, "settings": " ".join(self.config.to_dict())}
-        write_tensors(directory / "weights.safetensors", self.model.state_dict(), metadata)
+        save_module(Path(directory), self, self.model, purpose=PURPOSE)
 
     @classmethod
     def load(cls, directory: Path, device: torch.device) -> Self:
@@ -88,21 +91,8 @@ class DistillationAgent(OfflineAgent):
         Raises:
             ConfigError, DamagedFileError: naming the file.
         """
-        directory = Path(directory)
-        path = directory / "weights.safetensors"
-        tensors, metadata = read_tensors(path, required_metadata=("purpose", "settings"))
-        settings = read_toml(directory / "config.toml")
-        missing = [name for name in metadata["settings"].split() if name not in settings]
-        if missing:  # a file cut off at the end of a line is still TOML
-            raise DamagedFileError(f"{directory / 'config.toml'} lacks {', '.join(missing)}.")
-        config = DistillationConfig.from_dict(settings, where=str(directory / "config.toml"))
-        agent = cls(config, Interface.load(directory / "interface.json"), device)
-        try:
-            agent.model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DamagedFileError(
-                f"{path} does not fit the settings and spaces beside it: {error}"
-            ) from error
+        agent = cls(*saved_settings(Path(directory), DistillationConfig), device)
+        load_saved(Path(directory), agent.model)
         return agent
 
     def _new_model(self, generator: torch.Generator) -> DistillationModel:

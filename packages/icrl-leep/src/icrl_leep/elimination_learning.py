@@ -9,9 +9,9 @@ import torch
 from gymnasium import spaces
 
 from icrl.agent import Interface, OnlineAgent
-from icrl.errors import DamagedFileError, SpaceError, UsageError
+from icrl.checkpoints import load_saved, save_module, saved_settings
+from icrl.errors import SpaceError, UsageError
 from icrl.families import TaskFamily
-from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.interaction import play
 from icrl.interruption import postponed_interrupts
 from icrl.nn import initial_weights
@@ -93,11 +93,7 @@ class EliminationAgent(OnlineAgent):
 
     def save(self, directory: Path) -> None:
         """Write `config.toml`, `interface.json` and `weights.safetensors`."""
-        directory = Path(directory)
-        self.config.save(directory / "config.toml")
-        self.interface.save(directory / "interface.json")
-        metadata = {"purpose": PURPOSE, "settings": " ".join(self.config.to_dict())}
-        write_tensors(directory / "weights.safetensors", self.guesser.state_dict(), metadata)
+        save_module(Path(directory), self, self.guesser, purpose=PURPOSE)
 
     @classmethod
     def load(cls, directory: Path, device: torch.device) -> Self:
@@ -106,21 +102,8 @@ class EliminationAgent(OnlineAgent):
         Raises:
             ConfigError, DamagedFileError: naming the file.
         """
-        directory = Path(directory)
-        path = directory / "weights.safetensors"
-        tensors, metadata = read_tensors(path, required_metadata=("purpose", "settings"))
-        settings = read_toml(directory / "config.toml")
-        missing = [name for name in metadata["settings"].split() if name not in settings]
-        if missing:  # a file cut off at the end of a line is still TOML
-            raise DamagedFileError(f"{directory / 'config.toml'} lacks {', '.join(missing)}.")
-        config = EliminationConfig.from_dict(settings, where=str(directory / "config.toml"))
-        agent = cls(config, Interface.load(directory / "interface.json"), device)
-        try:
-            agent.guesser.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DamagedFileError(
-                f"{path} does not fit the settings and spaces beside it: {error}"
-            ) from error
+        agent = cls(*saved_settings(Path(directory), EliminationConfig), device)
+        load_saved(Path(directory), agent.guesser)
         return agent
 
     def _policy(self, guesser: Guesser, decoding: str) -> EliminationPolicy:

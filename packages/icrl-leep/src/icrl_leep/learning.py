@@ -8,9 +8,9 @@ from stable_baselines3.common.utils import FloatSchedule, LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from icrl.agent import Interface, OnlineAgent
-from icrl.errors import DamagedFileError, TaskError
+from icrl.checkpoints import load_saved, save_module, saved_settings
+from icrl.errors import TaskError
 from icrl.families import TaskFamily
-from icrl.files import read_tensors, read_toml, write_tensors
 from icrl.nn import initial_weights
 from icrl.run import Run
 from icrl.sb3 import ActionView, ObservationView, TaskVecEnv, learn, own_globals
@@ -84,12 +84,7 @@ class LEEPAgent(OnlineAgent):
 
     def save(self, directory: Path) -> None:
         """Write `config.toml`, `interface.json` and `weights.safetensors`."""
-        directory = Path(directory)
-        self.config.save(directory / "config.toml")
-        self.interface.save(directory / "interface.json")
-        metadata = {"purpose": PURPOSE, "settings": " ".join(self.config.to_dict())}
-        weights = self.members.networks.state_dict()
-        write_tensors(directory / "weights.safetensors", weights, metadata)
+        save_module(Path(directory), self, self.members.networks, purpose=PURPOSE)
 
     @classmethod
     def load(cls, directory: Path, device: torch.device) -> Self:
@@ -98,21 +93,8 @@ class LEEPAgent(OnlineAgent):
         Raises:
             ConfigError, DamagedFileError: naming the file.
         """
-        directory = Path(directory)
-        path = directory / "weights.safetensors"
-        tensors, metadata = read_tensors(path, required_metadata=("purpose", "settings"))
-        settings = read_toml(directory / "config.toml")
-        missing = [name for name in metadata["settings"].split() if name not in settings]
-        if missing:  # a file cut off at the end of a line is still TOML
-            raise DamagedFileError(f"{directory / 'config.toml'} lacks {', '.join(missing)}.")
-        config = LEEPConfig.from_dict(settings, where=str(directory / "config.toml"))
-        agent = cls(config, Interface.load(directory / "interface.json"), device)
-        try:
-            agent.members.networks.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DamagedFileError(
-                f"{path} does not fit the settings and spaces beside it: {error}"
-            ) from error
+        agent = cls(*saved_settings(Path(directory), LEEPConfig), device)
+        load_saved(Path(directory), agent.members.networks)
         return agent
 
     def environment(self, family: TaskFamily, *, seed: int) -> VecEnv:
