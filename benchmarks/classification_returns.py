@@ -14,10 +14,11 @@ from torch import Tensor
 
 from icrl.evaluation import evaluate
 from icrl.families import TaskFamily
+from icrl.nn.actions import gumbel_argmax
 from icrl.policy import Policy
 from icrl.tasks import Tasks
 from icrl.timestep import TimeStep
-from icrl_leep.elimination import EliminationPolicy, gumbel
+from icrl_leep.elimination import EliminationPolicy
 from icrl_leep.links import linked_log_probs
 
 HORIZON = 20
@@ -118,9 +119,8 @@ class Drawn(Policy[None]):
     ) -> tuple[Tensor, None]:
         """A draw, or the likeliest label."""
         scores = self.log_probs(timestep.observation)
-        if not self.likeliest:
-            scores = scores + gumbel(scores, generator)
-        return scores.argmax(-1), None
+        chosen = scores.argmax(-1) if self.likeliest else gumbel_argmax(scores, generator)
+        return chosen, None
 
 
 def policy_of(family: TaskFamily, members: LogProbs, way: Way) -> Policy:

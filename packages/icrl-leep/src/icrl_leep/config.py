@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from icrl.config import Config
 from icrl.errors import ConfigError
@@ -11,11 +11,8 @@ from icrl.sb3_fitting import IMAGES_TAKE, LONGEST_ROLLOUT, has_images
 if TYPE_CHECKING:
     from icrl.agent import Interface
 
-STEPS = 1_000_000
-
-
-NUM_ENVS = 64
-"""Environments of all members together, where the user does not say: about so many."""
+STEPS, NUM_ENVS = 1_000_000, 64
+"""Of all members together, where the user does not say: steps, and about so many environments."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +101,19 @@ class LEEPConfig(Config):
                 "or fewer minibatches."
             )
         return replace(self, steps=steps, num_envs=num_envs, rollout=rollout)
+
+    def ppo(self) -> dict[str, Any]:
+        """What SB3's PPO calls the settings that it has too, but for rate and minibatches."""
+        return {
+            "n_steps": self.rollout,
+            "n_epochs": self.epochs,
+            "gamma": self.gamma,
+            "gae_lambda": self.gae_lambda,
+            "clip_range": self.clip,
+            "ent_coef": self.entropy,
+            "vf_coef": self.value,
+            "max_grad_norm": self.gradient_norm,
+        }
 
     def _check_ranges(self) -> None:
         counts = ("members", "steps", "num_envs", "epochs", "minibatches", "link_samples")

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from icrl.errors import SpaceError
+from icrl.nn.actions import gumbel_argmax
 from icrl_leep.links import Link, divergence, linked_log_densities, linked_log_probs
 
 LOG_STD = (-5.0, 2.0)
@@ -115,26 +116,28 @@ class Choices(MemberActions):
             )
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None) -> Tensor:
-        return self._action([_drawn(part, generator) for part in self._factors(outputs)])
+        return self._action([gumbel_argmax(part, generator) for part in self._factors(outputs)])
 
     def log_prob(self, outputs: Tensor, action: Tensor) -> Tensor:
         choices = action.long().reshape(*outputs.shape[:-1], len(self.counts)).unbind(-1)
         pairs = zip(self._factors(outputs), choices, strict=True)
-        return sum_of(part.gather(-1, choice[..., None])[..., 0] for part, choice in pairs)
+        return _sum_of(part.gather(-1, choice[..., None])[..., 0] for part, choice in pairs)
 
     def entropy(self, outputs: Tensor) -> Tensor:
-        return sum_of(-(part.exp() * part).sum(-1) for part in self._factors(outputs))
+        return _sum_of(-(part.exp() * part).sum(-1) for part in self._factors(outputs))
 
     def divergence(
         self, outputs: Tensor, everyone: Tensor, link: Link, generator: torch.Generator | None
     ) -> Tensor:
         pairs = zip(self.tables(outputs), self.tables(everyone), strict=True)
-        return sum_of(divergence(own, linked_log_probs(all_, link)) for own, all_ in pairs)
+        return _sum_of(divergence(own, linked_log_probs(all_, link)) for own, all_ in pairs)
 
     def linked_sample(
         self, outputs: Tensor, link: Link, generator: torch.Generator | None
     ) -> Tensor:
-        return self._split([_drawn(table, generator) for table in self.linked(outputs, link)])
+        return self._split(
+            [gumbel_argmax(table, generator) for table in self.linked(outputs, link)]
+        )
 
     def linked_mode(self, outputs: Tensor, link: Link) -> Tensor:
         return self._split([table.argmax(-1) for table in self.linked(outputs, link)])
@@ -253,7 +256,7 @@ class Gaussians(MemberActions):
         return mean, log_std.clamp(*LOG_STD)
 
 
-def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+def _sum_of(tensors: Iterable[Tensor]) -> Tensor:
     """The sum of some tensors of one shape."""
     return torch.stack(list(tensors)).sum(0)
 
@@ -261,12 +264,6 @@ def sum_of(tensors: Iterable[Tensor]) -> Tensor:
 def _log_density(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
     z = (action - mean) * (-log_std).exp()
     return (-0.5 * z.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
-
-
-def _drawn(log_probs: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954)."""
-    uniform = torch.rand(log_probs.shape, generator=generator, device=log_probs.device)
-    return (log_probs - uniform.log_().neg_().log_()).argmax(-1)
 
 
 def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from gymnasium import Space, spaces
 from torch import Tensor
 
+from icrl.nn.actions import gumbel_argmax
 from icrl.policy import Policy
 from icrl.spaces import zeros
 from icrl.timestep import TimeStep
@@ -78,9 +79,8 @@ class EliminationPolicy(Policy[Tried]):
         tried = (context.actions | last) & goes_on.unsqueeze(1)
         tried = tried & ~tried.all(1, keepdim=True)
         scores = self.log_probs(timestep.observation).float().clamp_min(IMPOSSIBLE)
-        if self.decoding == "sample":
-            scores = scores + gumbel(scores, generator)
-        chosen = scores.masked_fill(tried, -torch.inf).argmax(1)
+        left = scores.masked_fill(tried, -torch.inf)
+        chosen = gumbel_argmax(left, generator) if self.decoding == "sample" else left.argmax(1)
         return chosen + self._start, Tried(tried, timestep.observation)
 
 
@@ -88,9 +88,3 @@ def same(one: Tree, other: Tree) -> Tensor:
     """Whether two trees agree in each row, [envs] bool."""
     pairs = zip(leaves(one), leaves(other), strict=True)
     return torch.stack([(a == b).reshape(len(a), -1).all(1) for (_, a), (_, b) in pairs]).all(0)
-
-
-def gumbel(like: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise with which the largest of log probabilities is a draw from them (Gumbel 1954)."""
-    uniform = torch.rand(like.shape, generator=generator, device=like.device)
-    return -(-uniform.clamp_min(1e-30).log()).log()  # no draw is infinite

@@ -8,6 +8,8 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from icrl.trees import map_tree
+
 
 class MemberVecEnv(VecEnv):
     """Vector environments with equally many rows, one member's after the other's."""
@@ -49,7 +51,7 @@ class MemberVecEnv(VecEnv):
         results = [part.step_wait() for part in self.parts]
         observations, rewards, dones, infos = zip(*results, strict=True)
         return (
-            _joined(list(observations)),
+            _joined(observations),
             np.concatenate(rewards),
             np.concatenate(dones),
             [info for part in infos for info in part],
@@ -97,7 +99,5 @@ class MemberVecEnv(VecEnv):
         return self.parts[row // self.share], [row % self.share]
 
 
-def _joined(observations: list[Any]) -> Any:
-    if isinstance(observations[0], dict):
-        return {name: np.concatenate([o[name] for o in observations]) for name in observations[0]}
-    return np.concatenate(observations)
+def _joined(observations: Sequence[Any]) -> Any:
+    return map_tree(lambda *parts: np.concatenate(parts), *observations)

@@ -38,7 +38,7 @@ class ImpalaTrunk(nn.Module):
         axis of what all members see alike may also be 1.
         """
         x = image.transpose(0, 1).flatten(1, 2).float() / 255  # members' channels side by side
-        x = x.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
+        x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU
         for stage in self.stages:
             x = stage(x)
         x = x.relu().unflatten(1, (self.members, -1)).flatten(2)  # [batch, members, ...]

@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from icrl.errors import ConfigError
+from icrl.trees import map_tree
 from icrl_leep.actor_critic import MemberActorCritic
 from icrl_leep.links import Link
 from icrl_leep.model import Observation
@@ -124,7 +125,7 @@ class LinkedPPO(PPO):
     def _bootstrap(self, buffer: RolloutBuffer) -> None:
         """Add what the critics expect after episodes that were cut, and the returns anew."""
         steps, rows, last = zip(*self._cut, strict=True)
-        observation, _ = self.policy.obs_to_tensor(_stacked(last))
+        observation, _ = self.policy.obs_to_tensor(map_tree(lambda *rows: np.stack(rows), *last))
         values = self.policy.networks.critic(
             self.policy.networks.inputs(observation, (len(rows),))
         )[..., 0]
@@ -162,7 +163,7 @@ class LinkedPPO(PPO):
     def _rollout(self) -> Batch:
         """The whole rollout, on the device."""
         buffer = self.rollout_buffer
-        next(buffer.get())  # lays the arrays out row by row, each row's steps in order
+        next(buffer.get(1))  # lays the arrays out row by row, each row's steps in order
         data = buffer._get_samples(np.arange(buffer.buffer_size * buffer.n_envs))
 
         def by_member(x: Tensor) -> Tensor:
@@ -189,7 +190,7 @@ class LinkedPPO(PPO):
                 return picked.reshape(self.members, -1, *x.shape[2:])
 
             yield Batch(
-                _rows_of(every.observation, flat),
+                map_tree(lambda x, flat=flat: x.index_select(0, flat), every.observation),
                 of_members(every.action),
                 of_members(every.old_log_prob),
                 of_members(every.advantage),
@@ -247,15 +248,3 @@ class LinkedPPO(PPO):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/clip_range", clip)
         self.logger.record("train/alpha", alpha)
-
-
-def _stacked(observations: tuple[Any, ...]) -> Any:
-    if isinstance(observations[0], dict):
-        return {name: np.stack([o[name] for o in observations]) for name in observations[0]}
-    return np.stack(observations)
-
-
-def _rows_of(observation: Observation, rows: Tensor) -> Observation:
-    if isinstance(observation, dict):
-        return {name: x.index_select(0, rows) for name, x in observation.items()}
-    return observation.index_select(0, rows)

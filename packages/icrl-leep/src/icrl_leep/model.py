@@ -14,9 +14,7 @@ from icrl_leep.layers import MemberPerceptron
 Observation = Tensor | dict[str, Tensor]
 
 IMAGES_AT_ONCE = 16
-"""Images that all members look at together on a CPU: what its caches hold. Of more, each takes up
-to twice as long.
-"""
+"""Images that all members look at together on a CPU: what its caches hold."""
 
 
 class MemberNetworks(nn.Module):

@@ -168,8 +168,10 @@ def _flat(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return tensor.reshape(*tensor.shape[: tensor.ndim - len(shape)], -1)
 
 
-def _gumbel_argmax(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954)."""
+def gumbel_argmax(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954); None:
+    from torch's global generator.
+    """
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
     return (logits - uniform.log_().neg_().log_()).argmax(-1)
 
@@ -205,7 +207,7 @@ class Factored(ActionDistribution):
         self.register_buffer("start", torch.from_numpy(start.astype(np.int64)), persistent=False)
 
     def sample(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        return self._action([_gumbel_argmax(part, generator) for part in self._parts(logits)])
+        return self._action([gumbel_argmax(part, generator) for part in self._parts(logits)])
 
     def mode(self, logits: Tensor) -> Tensor:
         return self._action([part.argmax(-1) for part in self._parts(logits)])
@@ -277,7 +279,7 @@ class Binned(ActionDistribution):
         )
 
     def sample(self, logits: Tensor, generator: torch.Generator) -> Tensor:
-        chosen = _gumbel_argmax(self._table(logits), generator)
+        chosen = gumbel_argmax(self._table(logits), generator)
         within = torch.rand(chosen.shape, generator=generator, device=logits.device)
         return self._action(chosen + within)
 
