@@ -9,7 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from icrl_leep.layers import MemberConvolution, MemberLinear
+from icrl.nn import MemberLinear
+from icrl_leep.layers import MemberConvolution, orthogonal
 
 FEATURES = 256
 """Width of what a trunk sees in an image."""
@@ -30,7 +31,7 @@ class ImpalaTrunk(nn.Module):
         for _ in channels:
             height, width = math.ceil(height / 2), math.ceil(width / 2)
         self.last = MemberLinear(
-            members, channels[-1] * height * width, FEATURES, gain=math.sqrt(2)
+            members, channels[-1] * height * width, FEATURES, orthogonal(math.sqrt(2))
         )
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,29 +1,19 @@
 """Layers of many members at once: each member has weights of its own, one call serves them all."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from icrl.nn import MemberLinear
 
-class MemberLinear(nn.Module):
-    """A linear layer for each member."""
 
-    def __init__(self, members: int, inputs: int, outputs: int, *, gain: float) -> None:
-        """Orthogonal weights, scaled by `gain`, as SB3's PPO has them; biases of zero."""
-        super().__init__()
-        weight = torch.empty(members, inputs, outputs)
-        for member in weight:
-            nn.init.orthogonal_(member.T, gain=gain)
-        self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
-
-    def forward(
-        self, x: Float[Tensor, "members batch inputs"]
-    ) -> Float[Tensor, "members batch outputs"]:
-        """Each member's rows through its own weights."""
-        return torch.baddbmm(self.bias, x, self.weight)
+def orthogonal(gain: float) -> Callable[[Tensor], Tensor]:
+    """Orthogonal weights scaled by `gain`, as SB3's PPO has them."""
+    return partial(nn.init.orthogonal_, gain=gain)
 
 
 class MemberConvolution(nn.Module):
@@ -62,10 +52,10 @@ class MemberPerceptron(nn.Module):
         super().__init__()
         sizes = (inputs, *hidden)
         self.hidden = nn.ModuleList(
-            MemberLinear(members, before, after, gain=math.sqrt(2))
+            MemberLinear(members, before, after, orthogonal(math.sqrt(2)))
             for before, after in zip(sizes, hidden, strict=False)
         )
-        self.last = MemberLinear(members, sizes[-1], outputs, gain=gain)
+        self.last = MemberLinear(members, sizes[-1], outputs, orthogonal(gain))
 
     def forward(
         self, x: Float[Tensor, "members batch inputs"]

@@ -1,5 +1,5 @@
-"""What agents share: encoders of spaces, action heads, and a causal sequence backbone with its
-cache.
+"""What agents share: encoders of spaces, action heads, a causal sequence backbone with its
+cache, and layers of many members.
 """
 
 from icrl.nn.actions import ActionDistribution, ActionHead, action_distribution, action_head
@@ -7,6 +7,7 @@ from icrl.nn.backbone import CausalBackbone, KeyValueCache
 from icrl.nn.dropout import dropout
 from icrl.nn.encoders import SpaceEncoder
 from icrl.nn.initialisation import initial_weights
+from icrl.nn.members import MemberLinear
 from icrl.nn.normalisation import RunningNorm
 from icrl.nn.tokens import TimeStepEncoder
 
@@ -15,6 +16,7 @@ __all__ = [
     "ActionHead",
     "CausalBackbone",
     "KeyValueCache",
+    "MemberLinear",
     "RunningNorm",
     "SpaceEncoder",
     "TimeStepEncoder",
