@@ -183,7 +183,7 @@ def install(wheel: Path, environment: Path) -> None:
         archive.extractall(site_packages(environment))
 
 
-@pytest.mark.parametrize("name", ["icrl-ad", "icrl-envs", "icrl-leep", "icrl-sources"])
+@pytest.mark.parametrize("name", ["icrl-ad", "icrl-cadm", "icrl-envs", "icrl-leep", "icrl-sources"])
 def test_a_plugin_works_where_it_is_installed_alone(environment, wheels, name):
     for one in ("icrl", name):
         install(wheels[one], environment)

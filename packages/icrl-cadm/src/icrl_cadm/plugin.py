@@ -1,0 +1,76 @@
+"""What this package provides."""
+
+from typing import Any
+
+from icrl.plugins.markers import hookimpl
+from icrl.plugins.specs import AgentSpec
+
+PAPER = "arXiv:2005.06800"
+WITHOUT_CONTEXT: dict[str, Any] = {"batch_size": 32}
+"""The original fits models without a learned context on minibatches of 32, the others of 256."""
+ENSEMBLE: dict[str, Any] = {"members": 5, "probabilistic": True}
+
+
+@hookimpl
+def icrl_agents() -> list[AgentSpec]:
+    """CaDM, and the rows of the paper's tables: one class with other settings."""
+    return [
+        _planner(
+            "cadm",
+            {**ENSEMBLE, "particles": 5},
+            "CaDM: plans with an ensemble of models that infer the dynamics from what just passed.",
+        ),
+        _planner(
+            "vanilla-dm",
+            {"context": "none", **WITHOUT_CONTEXT},
+            "Plans with one deterministic model that knows nothing of the task.",
+        ),
+        _planner(
+            "stacked-dm",
+            {"context": "stacked", **WITHOUT_CONTEXT},
+            "Plans with one deterministic model that sees the last transitions as they are.",
+        ),
+        _planner(
+            "pe-ts",
+            {"context": "none", **ENSEMBLE, "particles": 20, **WITHOUT_CONTEXT},
+            "Plans with a probabilistic ensemble and trajectory sampling (PETS), without context.",
+            paper="arXiv:1805.12114",
+        ),
+        _planner(
+            "vanilla-cadm",
+            {},
+            "The paper's Vanilla + CaDM: one deterministic model under a learned context.",
+        ),
+        _planner(
+            "pets-cadm",
+            {**ENSEMBLE, "particles": 20},
+            "The paper's PE-TS + CaDM: PETS under a learned context, with its 20 particles.",
+        ),
+        _planner(
+            "grbal",
+            {"context": "gradient"},
+            "GrBAL: a model meta-learned to adapt by a gradient step on the last transitions.",
+            paper="arXiv:1803.11347",
+        ),
+        _planner(
+            "rebal",
+            {"context": "recurrent"},
+            "ReBAL: a model under a recurrent state of the last transitions.",
+            paper="arXiv:1803.11347",
+        ),
+    ]
+
+
+def _planner(name: str, settings: dict[str, Any], summary: str, paper: str = PAPER) -> AgentSpec:
+    return AgentSpec(
+        name=name,
+        entry_point="icrl_cadm.learning:CaDMAgent",
+        config="icrl_cadm.config:CaDMConfig",
+        presets="icrl_cadm:presets/cadm.toml",
+        settings=settings,
+        learns="interaction",
+        memory="episode",
+        companions=("ppo", "random"),
+        summary=summary,
+        paper=paper,
+    )
