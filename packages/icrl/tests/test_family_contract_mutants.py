@@ -539,6 +539,18 @@ def test_every_law_has_a_mutant():
     assert laws() == {f"test_{law}" for _, law in MUTANTS}
 
 
+def test_held_out_splits_may_overlap():
+    class Contract(FamilyContract):
+        def make_family(self):
+            family = Corridor()
+            family.splits = ("train", "test", "harder")
+            family.partition._members["harder"] = family.partition._members["test"][:5]
+            family.num_tasks = family.partition.num_tasks
+            return family
+
+    Contract().test_splits_share_no_task()
+
+
 def test_a_partition_too_large_to_be_looked_at_passes():
     class Large(Corridor):
         def __init__(self):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from icrl.errors import SplitError, TaskError
-from icrl.families import RewardModel, Solved
+from icrl.families import DynamicsView, RewardModel, Solved
 from icrl.plugins import make_family
 from icrl.testing import TwoCells
 from icrl.training_view import ENDLESS_POOL, training_pool, training_view
@@ -49,8 +49,46 @@ def test_its_environments_are_the_familys(view):
 
 
 def test_it_shows_no_oracle(view):
-    assert not isinstance(view, Solved | RewardModel)
+    assert not isinstance(view, Solved | RewardModel | DynamicsView)
     assert view.optimal_return(view.sample_tasks(2, seed=0)) is None
+
+
+class Rewarding(TwoCells, RewardModel):
+    def reward_and_termination(self, observation, action, next_observation):
+        return observation.float() + 2, action == 2
+
+
+class Viewed(TwoCells, DynamicsView):
+    def model_inputs(self, observation):
+        return 2 * observation
+
+    def model_targets(self, observation, next_observation):
+        return next_observation - 3 * observation
+
+    def predicted_observation(self, observation, target):
+        return target + 3 * observation
+
+
+class Both(Rewarding, Viewed):
+    pass
+
+
+@pytest.mark.parametrize("kind", [TwoCells, Rewarding, Viewed, Both])
+def test_it_offers_just_what_planners_may_call_of_the_family(kind):
+    view = training_view(kind(), None, seed=0)
+    for interface in (RewardModel, DynamicsView):
+        assert isinstance(view, interface) == issubclass(kind, interface)
+
+
+def test_what_planners_call_is_the_familys():
+    view = training_view(Both(), None, seed=0)
+    before, after = torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0], [7.0]])
+    reward, terminated = view.reward_and_termination(before, torch.tensor([[2], [0]]), after)
+    assert reward.tolist() == [[3.0], [5.0]] and terminated.tolist() == [[True], [False]]
+    assert view.model_inputs(before).tolist() == [[2.0], [6.0]]
+    target = view.model_targets(before, after)
+    assert target.tolist() == [[2.0], [-2.0]]
+    assert torch.equal(view.predicted_observation(before, target), after)
 
 
 # The pool of tasks that an agent learns on.

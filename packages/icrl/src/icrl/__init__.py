@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from icrl.agent import Agent, Interface, OfflineAgent, OnlineAgent
     from icrl.config import Config
     from icrl.evaluation import Evaluation, evaluate
-    from icrl.families import LearnerView, RewardModel, Solved, TaskFamily
+    from icrl.families import DynamicsView, LearnerView, RewardModel, Solved, TaskFamily
     from icrl.histories import HistoryRecorder, HistoryStore, collect
     from icrl.plugins import hookimpl, make_family
     from icrl.plugins.specs import AgentSpec, FamilySpec, SourceSpec
@@ -32,6 +32,7 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "Config",
+    "DynamicsView",
     "Evaluation",
     "FamilySpec",
     "HistoryRecorder",
@@ -63,7 +64,7 @@ _HOMES = {
     "icrl.agent": ("Agent", "Interface", "OfflineAgent", "OnlineAgent"),
     "icrl.config": ("Config",),
     "icrl.evaluation": ("Evaluation", "evaluate"),
-    "icrl.families": ("LearnerView", "RewardModel", "Solved", "TaskFamily"),
+    "icrl.families": ("DynamicsView", "LearnerView", "RewardModel", "Solved", "TaskFamily"),
     "icrl.histories": ("HistoryRecorder", "HistoryStore", "collect"),
     "icrl.plugins": ("hookimpl", "make_family"),
     "icrl.plugins.specs": ("AgentSpec", "FamilySpec", "SourceSpec"),

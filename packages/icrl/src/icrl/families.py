@@ -42,7 +42,7 @@ class TaskFamily(ABC):
     trial_episodes: int
     """How many episodes a trial has in the literature: the default of an evaluation."""
     splits: tuple[str, ...] = ("train", "test")
-    """Names of the splits; at least train and test, disjoint."""
+    """Names of the splits; at least train and test. No other split has a training task."""
     num_tasks: Mapping[str, int | None] = {}
     """How many distinct tasks each split has; None (or absent): as many as asked for."""
     reports_success: bool = False
@@ -137,9 +137,33 @@ class RewardModel(ABC):
     def reward_and_termination(
         self, observation: Tree, action: Tree, next_observation: Tree
     ) -> tuple[Tensor, Tensor]:
-        """Reward [batch] float32 and termination [batch] bool of transitions.
+        """Reward [batch] float32 and termination [batch] bool of transitions, as the environment's.
 
-        `batch` stands for any leading axes.
+        `batch` stands for any leading axes. Actions beyond the bounds of a Box count as the
+        environment counts them.
+        """
+
+
+class DynamicsView(ABC):
+    """A family that says what a model of its dynamics is best shown, and what it should predict.
+
+    Without it a model is shown the observation and predicts how it changes. Observations are
+    vectors, [..., numbers] float32 with any leading axes; `...` is the same in and out. These are
+    the pre-, target and post-processing of PETS (Chua et al. 2018, arXiv:1805.12114) and CaDM.
+    """
+
+    @abstractmethod
+    def model_inputs(self, observation: Tensor) -> Tensor:
+        """What a model is shown of observations, [..., inputs]: angles as sine and cosine, say."""
+
+    @abstractmethod
+    def model_targets(self, observation: Tensor, next_observation: Tensor) -> Tensor:
+        """What it is to predict of a transition, [..., numbers]: as many as are observed."""
+
+    @abstractmethod
+    def predicted_observation(self, observation: Tensor, target: Tensor) -> Tensor:
+        """The next observation, [..., numbers], that such a prediction stands for: the inverse of
+        `model_targets`.
         """
 
 

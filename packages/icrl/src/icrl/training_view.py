@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from icrl.errors import SplitError
-from icrl.families import RewardModel, TaskFamily
+from icrl.families import DynamicsView, RewardModel, TaskFamily
 from icrl.tasks import Tasks
 from icrl.trees import Tree
 from icrl.vector import TaskVectorEnv
@@ -21,9 +21,8 @@ def training_view(family: TaskFamily, num_tasks: int | None, *, seed: int) -> Ta
         num_tasks: how many tasks the agent may learn on; None: all that there are.
         seed: draws which.
     """
-    if isinstance(family, RewardModel):
-        return RewardingTrainingView(family, num_tasks, seed=seed)
-    return TrainingView(family, num_tasks, seed=seed)
+    kind = _KINDS[isinstance(family, RewardModel), isinstance(family, DynamicsView)]
+    return kind(family, num_tasks, seed=seed)
 
 
 def training_pool(family: TaskFamily, *, seed: int) -> Tasks:
@@ -106,3 +105,34 @@ class RewardingTrainingView(TrainingView, RewardModel):
         """The family's own."""
         assert isinstance(self._family, RewardModel)
         return self._family.reward_and_termination(observation, action, next_observation)
+
+
+class DynamicsTrainingView(TrainingView, DynamicsView):
+    """The view of a family that says what a model of its dynamics is shown."""
+
+    def model_inputs(self, observation: Tensor) -> Tensor:
+        """The family's own."""
+        assert isinstance(self._family, DynamicsView)
+        return self._family.model_inputs(observation)
+
+    def model_targets(self, observation: Tensor, next_observation: Tensor) -> Tensor:
+        """The family's own."""
+        assert isinstance(self._family, DynamicsView)
+        return self._family.model_targets(observation, next_observation)
+
+    def predicted_observation(self, observation: Tensor, target: Tensor) -> Tensor:
+        """The family's own."""
+        assert isinstance(self._family, DynamicsView)
+        return self._family.predicted_observation(observation, target)
+
+
+class ModelledTrainingView(RewardingTrainingView, DynamicsTrainingView):
+    """The view of a family that offers both."""
+
+
+_KINDS = {  # by whether the family offers its reward, and whether a view for models
+    (False, False): TrainingView,
+    (True, False): RewardingTrainingView,
+    (False, True): DynamicsTrainingView,
+    (True, True): ModelledTrainingView,
+}

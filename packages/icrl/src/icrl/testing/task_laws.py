@@ -20,14 +20,16 @@ class TaskLaws(FamilyLaws):
     """The laws of `sample_tasks`."""
 
     def test_splits_share_no_task(self) -> None:
-        """*Disjoint*, by what the tasks are made of."""
+        """*Disjoint*, by what the tasks are made of: no other split has a training task.
+
+        Splits that are held out may overlap: of CaDM's, `test` is `moderate` and `extreme`.
+        """
         family = self.make_family()
-        seen: dict[bytes, str] = {}
+        trained = set(contents(many_tasks(family, "train")))
         for split in family.splits:
-            for content in contents(many_tasks(family, split)):
-                assert seen.setdefault(content, split) == split, (
-                    f"a task of {split} is in {seen[content]} too"
-                )
+            if split != "train":
+                shared = trained & set(contents(many_tasks(family, split)))
+                assert not shared, f"{len(shared)} tasks of train are in {split} too"
 
     def test_there_are_train_and_test_splits(self) -> None:
         """*Split*."""
