@@ -150,9 +150,10 @@ def _part(seen: Space, device: torch.device | str) -> tuple[int, Convert]:
     if isinstance(seen, spaces.Discrete):
         codes = torch.arange(int(seen.n), device=device)
         return int(seen.n), lambda x: (x.reshape(-1, 1) == codes).float()
+    shape = tuple(seen.shape or ())
     if is_image(seen):
-        return _cells(seen.shape)
-    return prod(seen.shape or ()), lambda x: x.flatten(1).float()
+        return _cells(shape)
+    return prod(shape), lambda x: x.flatten(1).float()
 
 
 def _cells(shape: tuple[int, ...]) -> tuple[int, Convert]:
