@@ -3,6 +3,7 @@
 from icrl.plugins.markers import hookimpl
 from icrl.plugins.specs import FamilySpec
 from icrl_envs.specs.bandits import bandits
+from icrl_envs.specs.classic import classic
 from icrl_envs.specs.classification import classification
 from icrl_envs.specs.control import control
 from icrl_envs.specs.dark_rooms import dark_rooms
@@ -27,6 +28,7 @@ def icrl_families() -> list[FamilySpec]:
         *views(),
         *minigrid(),
         *classification(),
+        *classic(),
         *control(),
         *metaworld(),
         *procgen(),
