@@ -16,8 +16,8 @@ from icrl.families import Episode, RewardModel
 from icrl.native import Consequence, NativeFamily, State, Task
 from icrl.tasks import Tasks
 from icrl_envs.classic_drawing import cart_pole_picture
-from icrl_envs.context_sets import ContextSets
 from icrl_envs.counts import check_counts
+from icrl_envs.listed_tasks import ListedTasks
 
 GRAVITY, SECONDS = 9.8, 0.02
 POLE_MASS, MASS = 0.1, 1.1
@@ -57,8 +57,7 @@ class CartPole(NativeFamily, RewardModel):
 
     action_space = spaces.Discrete(2)
     terminates = True
-    splits = ContextSets.splits
-    contexts = ContextSets(
+    listed = ListedTasks(
         train=[{"force": range(5, 16), "length": (0.4, 0.45, 0.5, 0.55, 0.6)}],
         moderate=[
             {"force": (3.0, 3.5), "length": (0.25, 0.3)},
@@ -69,8 +68,10 @@ class CartPole(NativeFamily, RewardModel):
             {"force": (17.5, 18.0), "length": (0.8, 0.85)},
         ],
     )
-    task_space = contexts.task_space
-    num_tasks = contexts.num_tasks
+    splits, num_tasks = listed.splits, listed.num_tasks
+    task_space = spaces.Dict(
+        {"force": spaces.Box(2.0, 18.0, ()), "length": spaces.Box(0.15, 0.85, ())}
+    )
 
     def __init__(self, *, horizon: int = 200, trial_episodes: int = 1) -> None:
         check_counts(1, horizon=horizon, trial_episodes=trial_episodes)
@@ -83,7 +84,7 @@ class CartPole(NativeFamily, RewardModel):
         """Forces and lengths [tasks] of a split."""
         self.check_split(split)
         self.check_num_tasks(num_tasks, split)
-        drawn = self.contexts.draw(num_tasks, split=split, seed=seed)
+        drawn = self.listed.draw(num_tasks, split=split, seed=seed)
         return Tasks(self.id, dict(self.arguments), split, drawn)
 
     def initial(self, task: Task, generator: torch.Generator) -> State:

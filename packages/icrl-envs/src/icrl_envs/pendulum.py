@@ -16,8 +16,8 @@ from icrl.families import Episode, RewardModel
 from icrl.native import Consequence, NativeFamily, State, Task
 from icrl.tasks import Tasks
 from icrl_envs.classic_drawing import pendulum_picture
-from icrl_envs.context_sets import ContextSets
 from icrl_envs.counts import check_counts
+from icrl_envs.listed_tasks import ListedTasks
 
 GRAVITY, SECONDS = 10.0, 0.05
 MAX_TORQUE, MAX_SPEED = 2.0, 8.0
@@ -57,8 +57,7 @@ class Pendulum(NativeFamily, RewardModel):
 
     action_space = spaces.Box(-MAX_TORQUE, MAX_TORQUE, (1,), np.float32)
     terminates = False
-    splits = ContextSets.splits
-    contexts = ContextSets(
+    listed = ListedTasks(
         train=[{"mass": TRAINED, "length": TRAINED}],
         moderate=[
             {"mass": (0.5, 0.7), "length": (1.3, 1.5)},
@@ -69,8 +68,8 @@ class Pendulum(NativeFamily, RewardModel):
             {"mass": (1.6, 1.8), "length": (0.2, 0.4)},
         ],
     )
-    task_space = contexts.task_space
-    num_tasks = contexts.num_tasks
+    splits, num_tasks = listed.splits, listed.num_tasks
+    task_space = spaces.Dict({name: spaces.Box(0.2, 1.8, ()) for name in ("mass", "length")})
 
     def __init__(self, *, horizon: int = 200, trial_episodes: int = 1) -> None:
         check_counts(1, horizon=horizon, trial_episodes=trial_episodes)
@@ -82,7 +81,7 @@ class Pendulum(NativeFamily, RewardModel):
         """Masses and lengths [tasks] of a split."""
         self.check_split(split)
         self.check_num_tasks(num_tasks, split)
-        drawn = self.contexts.draw(num_tasks, split=split, seed=seed)
+        drawn = self.listed.draw(num_tasks, split=split, seed=seed)
         return Tasks(self.id, dict(self.arguments), split, drawn)
 
     def initial(self, task: Task, generator: torch.Generator) -> State:
