@@ -14,7 +14,7 @@ pytestmark = [
 
 class TestCartPole(FamilyContract):
     def make_family(self):
-        return icrl.make_family("icrl/CartPole-v0", horizon=17)
+        return icrl.make_family("icrl/CartPole-v0", horizon=41)
 
 
 class TestPendulum(FamilyContract):

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 import icrl.native.vector
+from icrl.families import DynamicsView, RewardModel
 from icrl.native import NativeEnv, NativeVectorEnv
 from icrl.partition import Partition
 from icrl.testing.corridor import CELLS, HORIZON, Corridor
@@ -29,6 +31,44 @@ class DearCorridor(Corridor):
 class TestDearCorridor(FamilyContract):
     def make_family(self):
         return DearCorridor()
+
+
+class Modelled(Corridor, RewardModel, DynamicsView):
+    """Pays the cell that a step ends in, and ends in the last one; planners may know."""
+
+    observation_space = spaces.Box(0, CELLS - 1, (1,))
+
+    def observation(self, state, task):
+        return state["cell"].float()[:, None]
+
+    def transition(self, state, action, task, generator):
+        done = super().transition(state, action, task, generator)
+        cell = done.state["cell"]
+        return done._replace(reward=cell.float(), terminated=cell == CELLS - 1)
+
+    def reward_and_termination(self, observation, action, next_observation):
+        cell = next_observation[..., 0]
+        return cell, cell == CELLS - 1
+
+    def model_inputs(self, observation):
+        return observation / CELLS
+
+    def model_targets(self, observation, next_observation):
+        return (next_observation - observation) / 2
+
+    def predicted_observation(self, observation, target):
+        return observation + 2 * target
+
+    def optimal_return(self, tasks):
+        return None
+
+    def random_return(self, tasks):
+        return None
+
+
+class TestModelled(FamilyContract):
+    def make_family(self):
+        return Modelled()
 
 
 # Task laws
@@ -302,6 +342,46 @@ class StatesInDouble(Corridor):
         return super().random_return(tasks).double()
 
 
+# Planner laws
+
+
+class PaysPlannersTheCellBefore(Modelled):
+    def reward_and_termination(self, observation, action, next_observation):
+        _, ends = super().reward_and_termination(observation, action, next_observation)
+        return observation[..., 0], ends
+
+
+class TellsPlannersOfNoEnd(Modelled):
+    def reward_and_termination(self, observation, action, next_observation):
+        reward, ends = super().reward_and_termination(observation, action, next_observation)
+        return reward, torch.zeros_like(ends)
+
+
+class PaysPlannersOneBatchOnly(Modelled):
+    def reward_and_termination(self, observation, action, next_observation):
+        cell = next_observation[:, 0]
+        return cell, cell == CELLS - 1
+
+
+class PredictsHalfTheWay(Modelled):
+    def predicted_observation(self, observation, target):
+        return observation + target
+
+
+class TargetsTwice(Modelled):
+    def model_targets(self, observation, next_observation):
+        target = super().model_targets(observation, next_observation)
+        return torch.cat((target, target), dim=-1)
+
+    def predicted_observation(self, observation, target):
+        return super().predicted_observation(observation, target[..., :1])
+
+
+class ShowsModelsTheBatch(Modelled):
+    def model_inputs(self, observation):
+        return observation - observation.mean()
+
+
 # Single laws
 
 
@@ -509,6 +589,12 @@ MUTANTS = [
     (OverstatesItsOptimum, "the_oracle_earns_the_stated_optimum"),
     (OverstatesRandomness, "random_actions_earn_the_stated_random_return"),
     (StatesInDouble, "stated_returns_are_one_number_for_each_task"),
+    (PaysPlannersTheCellBefore, "a_planners_reward_is_the_environments"),
+    (TellsPlannersOfNoEnd, "a_planners_reward_is_the_environments"),
+    (PaysPlannersOneBatchOnly, "a_planners_reward_takes_any_leading_axes"),
+    (PredictsHalfTheWay, "a_predicted_observation_is_what_its_target_was_made_of"),
+    (TargetsTwice, "a_predicted_observation_is_what_its_target_was_made_of"),
+    (ShowsModelsTheBatch, "a_predicted_observation_is_what_its_target_was_made_of"),
     (SeedsNothingOfGymnasiums, "gymnasiums_checker_passes"),
     (KeepsItsTaskThroughSeeds, "a_seed_draws_the_task_of_a_single_environment"),
     (SeedsItsNoiseByTheTask, "a_seeds_opening_is_not_decided_by_its_task"),

@@ -8,6 +8,7 @@ import torch
 from icrl.native import NativeFamily
 from icrl.spaces import zeros
 from icrl.testing.accelerator import ACCELERATOR, pretended_accelerator
+from icrl.testing.planner_laws import PlannerLaws
 from icrl.testing.return_laws import ReturnLaws
 from icrl.testing.single_laws import SingleLaws
 from icrl.testing.task_laws import TaskLaws, few_tasks
@@ -15,7 +16,7 @@ from icrl.testing.vector_laws import VectorLaws
 from icrl.trees import leaves
 
 
-class FamilyContract(TaskLaws, VectorLaws, SingleLaws, ReturnLaws):
+class FamilyContract(TaskLaws, VectorLaws, SingleLaws, ReturnLaws, PlannerLaws):
     """The laws of `icrl.families.TaskFamily`. Inherit it, name the class `Test...`, and say what is
     tested:
 
@@ -23,10 +24,10 @@ class FamilyContract(TaskLaws, VectorLaws, SingleLaws, ReturnLaws):
             def make_family(self):
                 return icrl.make_family("mine/Family-v0", size=5)
 
-    What a family does not offer (a single environment, pictures, an oracle, stated returns) is
-    skipped. Make it small: an episode of ten steps tests as much as one of a thousand. If what an
-    agent sees first may differ between tasks because the family defines it so, set
-    `first_observation_shows_task = True`.
+    What a family does not offer (a single environment, pictures, an oracle, stated returns, a
+    reward for planners) is skipped. Make it small: an episode of ten steps tests as much as one of
+    a thousand. If what an agent sees first may differ between tasks because the family defines it
+    so, set `first_observation_shows_task = True`.
     """
 
     def test_stepping_stays_on_the_device(self) -> None:
