@@ -1,0 +1,194 @@
+"""Cells of CaDM's tables: what runs reached beside the paper, and whether its gaps open here."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from cadm_paper import SPLITS, TABLES, TITLES, Spread, reported
+
+LITTLE = ("icrl/CartPole-v0", "icrl/Pendulum-v0")
+REASONS = {
+    ("model-based", True): "not run yet",
+    ("model-free", True): "not run yet",
+    ("model-based", False): "200,000 planned steps want a GPU for hours",
+    ("model-free", False): "5,000,000 steps want more cores than two",
+}
+"""Why a cell has no run, by table, and by whether its family is one of the little ones."""
+FEWEST_RUNS = 2
+
+
+class Gate(NamedTuple):
+    """A gap that a context opens over its base."""
+
+    family: str
+    base: str
+    context: str
+
+
+GATES = (
+    Gate("icrl/Pendulum-v0", "vanilla-dm", "vanilla-cadm"),
+    Gate("icrl/Pendulum-v0", "ppo", "ppo-cadm"),
+    Gate("icrl/CartPole-v0", "vanilla-dm", "vanilla-cadm"),
+    Gate("icrl/CartPole-v0", "ppo", "ppo-cadm"),
+    Gate("icrl/CartPole-v0", "pe-ts", "pets-cadm"),
+    Gate("icrl/HalfCheetah-v0", "pe-ts", "pets-cadm"),
+)
+Cell = dict[str, Any]
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Mean and sample deviation over runs."""
+    runs = list(values)
+    return Spread(mean(runs), stdev(runs) if len(runs) > 1 else None)
+
+
+def cells(runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """Every cell of both tables; runs of other overrides make a cell of their own."""
+    groups: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for run in runs:
+        asked = run["asked"]
+        apart = json.dumps(asked["overrides"], sort_keys=True)
+        group = groups.setdefault((asked["family"], asked["agent"]), {})
+        group.setdefault(apart, []).append(run)
+    return [
+        _cell(table, family, agent, group)
+        for table, families in TABLES.items()
+        for family, agents in families.items()
+        for agent in agents
+        for group in (groups.get((family, agent)) or {"": []}).values()
+    ]
+
+
+def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) -> Cell:
+    paper = reported(family, agent)
+    cell: Cell = {"table": table, "family": family, "agent": agent, "paper": paper}
+    if not runs:
+        return {**cell, "status": f"not run: {REASONS[table, family in LITTLE]}"}
+    ours = {split: spread(run["returns"][split] for run in runs) for split in SPLITS}
+    return {
+        **cell,
+        "status": "run",
+        "ours": {split: _rounded(found) for split, found in ours.items()},
+        "seeds": [run["asked"]["seed"] for run in runs],
+        "returns": {split: [round(run["returns"][split], 2) for run in runs] for split in SPLITS},
+        "episodes": runs[0]["episodes"],
+        "steps": runs[0]["steps"],
+        "overrides": runs[0]["asked"]["overrides"],
+        "settings": _alike(runs),
+        **{
+            key: [run[key] for run in runs]
+            for key in ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
+        },
+    }
+
+
+def _alike(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of all runs, without those in which seeds differ by their nature."""
+    first = runs[0]["settings"]
+    return {
+        key: value
+        for key, value in first.items()
+        if all(r["settings"].get(key) == value for r in runs)
+    }
+
+
+def gates(found: list[Cell]) -> list[dict[str, Any]]:
+    """Each gate in each split, once for all overrides that both its cells were run with."""
+    judged = []
+    for gate in GATES:
+        both = [_run(found, gate.family, agent) for agent in (gate.base, gate.context)]
+        pairs: list[tuple[Cell, Cell] | None]
+        pairs = [(both[0][apart], both[1][apart]) for apart in both[0] if apart in both[1]]
+        judged += [_judged(gate, split, pair) for pair in pairs or [None] for split in SPLITS]
+    return judged
+
+
+def _run(found: list[Cell], family: str, agent: str) -> dict[str, Cell]:
+    """The cells of an agent that were run, by their overrides."""
+    return {
+        json.dumps(cell["overrides"], sort_keys=True): cell
+        for cell in found
+        if (cell["family"], cell["agent"], cell["status"]) == (family, agent, "run")
+    }
+
+
+def _judged(gate: Gate, split: str, pair: tuple[Cell, Cell] | None) -> dict[str, Any]:
+    """A gap is reached where it is at least the paper's less the deviation of the paper's."""
+    paper = gap(*(reported(gate.family, agent)[split] for agent in (gate.base, gate.context)))
+    assert paper.deviation is not None
+    judged = {**gate._asdict(), "split": split, "paper": _rounded(paper)}
+    if pair is None:
+        return {**judged, "status": "not run"}
+    ours = gap(*(Spread(*cell["ours"][split]) for cell in pair))
+    enough = min(len(cell["seeds"]) for cell in pair) >= FEWEST_RUNS
+    return {
+        **judged,
+        "status": "judged" if enough else f"fewer than {FEWEST_RUNS} runs",
+        "ours": _rounded(ours),
+        "needed": round(paper.mean - paper.deviation, 1),
+        "reached": enough and ours.mean >= paper.mean - paper.deviation,
+        "overrides": pair[0]["overrides"],
+    }
+
+
+def gap(base: Spread, context: Spread) -> Spread:
+    """How much more the context earns than its base, with the deviation of one run's gap."""
+    known = [one.deviation for one in (base, context) if one.deviation is not None]
+    deviation = sum(value**2 for value in known) ** 0.5 if len(known) == 2 else None
+    return Spread(context.mean - base.mean, deviation)
+
+
+def _rounded(one: Spread) -> Spread:
+    return Spread(round(one.mean, 1), None if one.deviation is None else round(one.deviation, 1))
+
+
+def shown(found: list[Cell], judged: list[dict[str, Any]]) -> str:
+    """Tables and gates as Markdown: ours, and the paper's in brackets."""
+    lines = []
+    for table, families in TABLES.items():
+        for family in families:
+            heads = [f"{family}, {table}", *SPLITS, "runs"]
+            lines += ["", _line(heads), _line(["---"] * len(heads))]
+            lines += [
+                _line(_row(cell))
+                for cell in found
+                if (cell["table"], cell["family"]) == (table, family)
+            ]
+    heads = ["gap", "split", "ours", "the paper's", "reached"]
+    lines += ["", _line(heads), _line(["---"] * len(heads))]
+    lines += [_line(_verdict(gate)) for gate in judged]
+    return "\n".join(lines).strip()
+
+
+def _row(cell: Cell) -> list[str]:
+    title = TITLES[cell["agent"]]
+    if cell["status"] != "run":
+        return [title, *(f"({text(cell['paper'][split])})" for split in SPLITS), cell["status"]]
+    if cell["overrides"]:
+        title += ", " + ", ".join(f"{key} {value}" for key, value in cell["overrides"].items())
+    both = (f"{text(cell['ours'][split])} ({text(cell['paper'][split])})" for split in SPLITS)
+    minutes = mean(cell["training_seconds"]) / 60
+    return [
+        title,
+        *both,
+        f"{len(cell['seeds'])} of {cell['steps']:,} steps, {minutes:.0f} min each",
+    ]
+
+
+def _verdict(gate: Mapping[str, Any]) -> list[str]:
+    name = f"{gate['family']}, {TITLES[gate['base']]} to {TITLES[gate['context']]}"
+    if gate["status"] == "not run":
+        return [name, gate["split"], "not run", text(gate["paper"]), ""]
+    reached = "yes" if gate["reached"] else "no" if gate["status"] == "judged" else gate["status"]
+    return [name, gate["split"], text(gate["ours"]), text(gate["paper"]), reached]
+
+
+def text(one: Iterable[float | None]) -> str:
+    """Mean ± deviation."""
+    value, deviation = one
+    return f"{value:.1f}" if deviation is None else f"{value:.1f} ± {deviation:.1f}"
+
+
+def _line(parts: Iterable[str]) -> str:
+    return f"| {' | '.join(parts)} |"

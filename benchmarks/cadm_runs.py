@@ -1,0 +1,214 @@
+"""CaDM's runs: one agent trained on a family, and its returns in every split; `cadm_tables.py` puts
+them together.
+
+A run's directory is like one of `icrl train` (`icrl.load_agent` and `python -m icrl_cadm.pictures`
+read it), with an evaluation for each split and `run.json`, which is there once all is.
+"""
+
+import sys
+import time
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from cadm_paper import SPLITS
+from gymnasium import spaces
+from measurement import hardware, versions
+
+from icrl import make_family
+from icrl.agent import Agent, Interface, OnlineAgent
+from icrl.config import Config
+from icrl.devices import find_device
+from icrl.evaluation import Evaluation, evaluate
+from icrl.families import TaskFamily
+from icrl.files import read_json, write_json
+from icrl.plugins import AgentSpec, Provided, load_entry_point
+from icrl.plugins.lookup import provided
+from icrl.run import Run
+from icrl.trained import TRAINED, load_agent_class, loaded
+from icrl.training_view import training_view
+
+EVALUATED = 20
+"""Tasks of a split at most, and episodes at least."""
+EVALUATION_SEED = 0
+"""Draws the tasks that are evaluated, and their noise: the same for every agent and seed."""
+PPO = {
+    "steps": 500_000,
+    "num_envs": 10,
+    "normalize": True,
+    "settings": {
+        "n_steps": 200,
+        "batch_size": 500,
+        "n_epochs": 8,
+        "learning_rate": 5e-4,
+        "ent_coef": 0.0,
+    },
+}
+"""The base that CaDM's PPO is held against: the same environments, rollouts and updates."""
+SETTINGS: dict[str, dict[str, Any]] = {"ppo": PPO}
+"""What agents are given beyond their specs' settings, where those are not the paper's."""
+BEFORE = {"ppo-cadm": "vanilla-cadm"}
+"""Whose context an agent takes, if that run is there."""
+ON_TWO_CORES: dict[str, dict[str, Any]] = {
+    "cem": {"particles": 5, "candidates": 100, "elites": 25, "refinements": 3},
+    "shooting": {"particles": 5, "candidates": 300},
+}
+"""What ensembles plan with where there is no GPU: a thirteenth of the paper's imagined steps."""
+ENSEMBLES = ("pe-ts", "pets-cadm")
+MODEL_FREE = ("ppo", "stacked-ppo", "ppo-pc", "ppo-ep", "ppo-cadm")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is run: `overrides` are what sets it apart from the paper's settings."""
+
+    family: str
+    agent: str
+    seed: int
+    overrides: dict[str, Any]
+
+    def directory(self, out: Path) -> Path:
+        """Where the run is kept."""
+        family = self.family.rpartition("/")[2]
+        return out / family / self.agent / f"seed-{self.seed}"
+
+
+def overrides(
+    family: TaskFamily, agent: str, given: dict[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """What sets an agent's runs apart from the paper's settings: what was given on the command
+    line, and what ensembles do without on two cores.
+    """
+    if agent in MODEL_FREE:
+        return {}
+    planner = "cem" if isinstance(family.action_space, spaces.Box) else "shooting"
+    smaller = ON_TWO_CORES[planner] if agent in ENSEMBLES and device.type == "cpu" else {}
+    return {**smaller, **given}
+
+
+def completed(asked: Asked, out: Path, device: str = "cpu") -> dict[str, Any]:
+    """The run that was asked for: what it reached, once it has been trained and evaluated.
+
+    Goes on where an earlier call was interrupted.
+
+    Raises:
+        SystemExit: if the directory holds a run with other settings.
+    """
+    directory = asked.directory(out)
+    _claim(asked, directory)
+    if (directory / "run.json").exists():
+        return read_json(directory / "run.json")
+    family = make_family(asked.family)
+    learned = trained(asked, family, out, find_device(device))
+    began = time.monotonic()
+    results = {
+        split: evaluated(asked, family, learned, split, directory / "evaluation" / split)
+        for split in SPLITS
+    }
+    facts = read_json(directory / "agent" / TRAINED)
+    found = {
+        "asked": asdict(asked),
+        "settings": learned.config.to_dict(),
+        "steps": environment_steps(learned.config),
+        "returns": {split: float(result.returns.mean()) for split, result in results.items()},
+        "episodes": {split: int(result.returns.size) for split, result in results.items()},
+        "training_seconds": facts["seconds"],
+        "interruptions": facts["interruptions"],
+        "evaluation_seconds": round(time.monotonic() - began),
+        "hardware": {**facts["hardware"], "device": device},
+        "versions": versions("icrl", "torch", "gymnasium", "icrl-envs", "icrl-cadm"),
+    }
+    write_json(directory / "run.json", found)
+    return found
+
+
+def _claim(asked: Asked, directory: Path) -> None:
+    """Say in the directory what is run there; refuse one of another run."""
+    path = directory / "asked.json"
+    if path.exists() and (held := read_json(path)) != asdict(asked):
+        raise SystemExit(f"{directory} holds {held}, not {asdict(asked)}. Give another --out.")
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(asked))
+
+
+def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -> Agent:
+    """The agent, trained on the family's training tasks."""
+    agent, directory = provided("agents", asked.agent), asked.directory(out) / "agent"
+    if (directory / TRAINED).exists():
+        return loaded(agent, directory, device)
+    interruptions = _calls_before(directory)
+    settings = {**SETTINGS.get(asked.agent, {}), **asked.overrides, **_pretrained(asked, out)}
+    learner = load_agent_class(agent)(config(agent, settings), Interface.of(family), device)
+    assert isinstance(learner, OnlineAgent)
+    began = time.monotonic()
+    run = Run(directory, seed=asked.seed, quiet=not sys.stderr.isatty())
+    learner.learn(training_view(family, None, seed=asked.seed), run)
+    learner.save(directory)
+    facts = {"seconds": round(time.monotonic() - began), "interruptions": interruptions}
+    write_json(directory / TRAINED, {"agent": asked.agent, **facts, "hardware": hardware()})
+    return learner
+
+
+def config(agent: Provided[AgentSpec], settings: dict[str, Any]) -> Config:
+    """An agent's settings: the defaults, what its name stands for, then these."""
+    assert agent.spec.config is not None
+    return load_entry_point(agent.spec.config).from_dict({**agent.spec.settings, **settings})
+
+
+def environment_steps(config: Config) -> int:
+    """Steps in the environments that training took."""
+    steps = getattr(config, "total_steps", None)
+    return int(getattr(config, "steps", 0) if steps is None else steps)
+
+
+def evaluated(
+    asked: Asked, family: TaskFamily, learned: Agent, split: str, directory: Path
+) -> Evaluation:
+    """An episode in each row: all tasks of the split in turn, or `EVALUATED` of them."""
+    if (directory / "evaluation.json").exists():
+        return Evaluation.load(directory)
+    available = family.num_tasks.get(split)
+    count = EVALUATED if available is None else min(EVALUATED, available)
+    tasks = family.sample_tasks(count, split=split, seed=EVALUATION_SEED)
+    rows = count * ceil(EVALUATED / count)
+    env = family.vector_env(tasks, num_envs=rows, device=learned.device)
+    try:
+        result = evaluate(
+            learned.policy(),
+            env,
+            episodes=1,
+            seed=EVALUATION_SEED,
+            agent=asked.agent,
+            training_seed=asked.seed,
+            memory=provided("agents", asked.agent).spec.memory,
+            allow_training_tasks=True,
+            details={"settings": learned.config.to_dict()},
+        )
+    finally:
+        env.close()
+    result.save(directory)
+    return result
+
+
+def finished(out: Path) -> list[dict[str, Any]]:
+    """All runs below a directory that were completed, in the order of their paths."""
+    return [read_json(path) for path in sorted(out.rglob("run.json"))]
+
+
+def _calls_before(directory: Path) -> int:
+    """How many calls began this training before, and did not end it."""
+    path = directory / "calls.json"
+    before = read_json(path)["calls"] if path.exists() else 0
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"calls": before + 1})
+    return before
+
+
+def _pretrained(asked: Asked, out: Path) -> dict[str, str]:
+    """The run of the same seed whose context the agent takes."""
+    if asked.agent not in BEFORE:
+        return {}
+    other = Asked(asked.family, BEFORE[asked.agent], asked.seed, {}).directory(out)
+    return {"pretrained": str(other)} if (other / "agent" / TRAINED).exists() else {}

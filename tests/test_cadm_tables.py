@@ -1,0 +1,291 @@
+"""The benchmark of CaDM's tables: its arithmetic by hand, and that a run leaves what it reads."""
+
+import json
+
+import pytest
+import torch
+
+from icrl import load_agent, make_family
+from icrl.files import read_json
+
+PENDULUM = "icrl/Pendulum-v0"
+
+
+@pytest.fixture
+def scripts(repository, monkeypatch):
+    """Where the scripts find each other."""
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+
+
+@pytest.fixture
+def cells_module(scripts):
+    import cadm_cells
+
+    return cadm_cells
+
+
+@pytest.fixture
+def runs_module(scripts):
+    import cadm_runs
+
+    return cadm_runs
+
+
+def run(agent, seed, returns, overrides=None, **settings):
+    """What a run leaves that earned so much on training, moderate and extreme tasks."""
+    splits = dict(zip(("train", "moderate", "extreme"), returns, strict=True))
+    return {
+        "asked": {
+            "family": PENDULUM,
+            "agent": agent,
+            "seed": seed,
+            "overrides": overrides or {},
+        },
+        "returns": splits,
+        "settings": {"horizon": 30, **settings},
+        "episodes": dict.fromkeys(splits, 20),
+        "steps": 40_000,
+        "training_seconds": 60 * (seed + 1),
+        "evaluation_seconds": 5,
+        "interruptions": 0,
+        "hardware": {"cores": 2},
+    }
+
+
+BOTH = [
+    run("vanilla-dm", 0, (-400, -900, -1200)),
+    run("vanilla-dm", 1, (-500, -1000, -1200)),
+    run("vanilla-cadm", 0, (-410, -670, -1100)),
+    run("vanilla-cadm", 1, (-490, -690, -1100)),
+]
+
+
+def of(found, agent):
+    """The cells of an agent on the pendulum."""
+    return [one for one in found if (one["family"], one["agent"]) == (PENDULUM, agent)]
+
+
+# The paper's numbers.
+
+
+def test_the_paper_reports_every_agent_of_both_tables_on_every_family(scripts):
+    import cadm_paper
+
+    for table, agents in (("model-based", 7), ("model-free", 5)):
+        families = cadm_paper.TABLES[table]
+        assert [len(rows) for rows in families.values()] == [agents] * 6
+    assert {row for t in cadm_paper.TABLES.values() for f in t.values() for row in f} == set(
+        cadm_paper.TITLES
+    )
+
+
+def test_what_the_paper_reports_is_told_by_split(scripts):
+    import cadm_paper
+
+    assert cadm_paper.reported(PENDULUM, "vanilla-dm") == {
+        "train": (-419.2, 95.1),
+        "moderate": (-928.4, 56.8),
+        "extreme": (-1170.6, 51.3),
+    }
+    assert cadm_paper.reported("icrl/HalfCheetah-v0", "pets-cadm")["moderate"] == (7087.2, 1495.6)
+
+
+# Cells.
+
+
+def test_a_cell_has_mean_and_deviation_over_runs(cells_module):
+    (cell,) = of(cells_module.cells(BOTH), "vanilla-dm")
+    assert cell["ours"]["train"] == (-450, pytest.approx(70.7))
+    assert cell["ours"]["extreme"] == (-1200, 0)
+    assert cell["seeds"] == [0, 1]
+
+
+def test_a_single_run_has_no_deviation(cells_module):
+    (cell,) = of(cells_module.cells(BOTH[:1]), "vanilla-dm")
+    assert cell["ours"]["train"] == (-400, None)
+
+
+def test_what_was_not_run_says_so(cells_module):
+    found = cells_module.cells(BOTH)
+    assert len(found) == 72
+    (cell,) = of(found, "grbal")
+    assert cell["status"].startswith("not run") and "ours" not in cell
+    assert sum(one["status"] == "run" for one in found) == 2
+
+
+def test_runs_with_other_overrides_are_another_cell(cells_module):
+    few = [run("pe-ts", 0, (1, 1, 1), {"particles": 5}), run("pe-ts", 0, (2, 2, 2))]
+    found = of(cells_module.cells(few), "pe-ts")
+    assert [(one["overrides"], one["ours"]["train"][0]) for one in found] == [
+        ({"particles": 5}, 1),
+        ({}, 2),
+    ]
+
+
+def test_settings_in_which_seeds_differ_are_left_out(cells_module):
+    runs = [run("ppo-cadm", seed, (0, 0, 0), pretrained=f"run {seed}") for seed in (0, 1)]
+    assert of(cells_module.cells(runs), "ppo-cadm")[0]["settings"] == {"horizon": 30}
+
+
+# Gates.
+
+
+def gate_of(found, split):
+    (gate,) = (
+        gate
+        for gate in found
+        if (gate["family"], gate["base"], gate["split"]) == (PENDULUM, "vanilla-dm", split)
+    )
+    return gate
+
+
+def test_a_gap_is_what_the_context_earns_more(cells_module):
+    gate = gate_of(cells_module.gates(cells_module.cells(BOTH)), "moderate")
+    assert gate["ours"] == (270, pytest.approx((70.7**2 + 14.1**2) ** 0.5, abs=0.1))
+    assert gate["paper"] == (pytest.approx(334.7), pytest.approx(74.8))
+
+
+def test_a_gap_within_the_deviation_of_the_paper_is_reached(cells_module):
+    """The paper's is 334.7, with sqrt(56.8² + 48.6²) = 74.8: 259.9 are needed."""
+    gate = gate_of(cells_module.gates(cells_module.cells(BOTH)), "moderate")
+    assert gate["needed"] == pytest.approx(259.9) and gate["reached"]
+
+
+def test_a_smaller_gap_is_not_reached(cells_module):
+    """The paper's is 202.7, with sqrt(51.3² + 83.5²) = 98.0: 104.7 are needed, 100 are there."""
+    gate = gate_of(cells_module.gates(cells_module.cells(BOTH)), "extreme")
+    assert (gate["ours"][0], gate["status"], gate["reached"]) == (100, "judged", False)
+
+
+def test_a_gap_of_one_run_is_not_judged(cells_module):
+    gate = gate_of(cells_module.gates(cells_module.cells([BOTH[0], *BOTH[2:]])), "moderate")
+    assert (gate["status"], gate["reached"]) == ("fewer than 2 runs", False)
+
+
+def test_a_gap_between_other_overrides_is_no_gap(cells_module):
+    runs = [*BOTH[:2], *(run("vanilla-cadm", s, (0, 0, 0), {"iterations": 3}) for s in (0, 1))]
+    assert gate_of(cells_module.gates(cells_module.cells(runs)), "train")["status"] == "not run"
+
+
+def test_every_gap_is_told_in_every_split(cells_module):
+    found = cells_module.gates(cells_module.cells([]))
+    assert len(found) == 3 * len(cells_module.GATES)
+    assert {gate["status"] for gate in found} == {"not run"}
+
+
+# What is shown.
+
+
+def test_tables_show_ours_and_the_papers(cells_module):
+    found = cells_module.cells(BOTH)
+    text = cells_module.shown(found, cells_module.gates(found))
+    assert (
+        "| Vanilla DM | -450.0 ± 70.7 (-419.2 ± 95.1) | -950.0 ± 70.7 (-928.4 ± 56.8) | "
+        "-1200.0 ± 0.0 (-1170.6 ± 51.3) | 2 of 40,000 steps, 2 min each |"
+    ) in text
+    assert "| GrBAL | (-726.8 ± 322.6) | (-1027.7 ± 68.1) | (-1048.1 ± 111.8) | not run" in text
+    assert (
+        f"| {PENDULUM}, Vanilla DM to Vanilla+CaDM | moderate | 270.0 ± 72.1 | 334.7 ± 74.8 | yes |"
+    ) in text
+
+
+def test_cells_can_be_written_as_json(cells_module):
+    found = cells_module.cells(BOTH)
+    assert json.loads(json.dumps(found, allow_nan=False))[0]["paper"]["train"] == [176.6, 10.2]
+
+
+def test_the_picture_is_drawn(cells_module, tmp_path):
+    import cadm_picture
+
+    cadm_picture.draw(cells_module.cells(BOTH), tmp_path / "tables.png")
+    assert (tmp_path / "tables.png").stat().st_size > 10_000
+
+
+def test_nothing_is_drawn_of_nothing(cells_module, tmp_path):
+    import cadm_picture
+
+    cadm_picture.draw(cells_module.cells([]), tmp_path / "tables.png")
+    assert not (tmp_path / "tables.png").exists()
+
+
+# Runs.
+
+
+def test_ensembles_plan_with_less_on_two_cores(runs_module):
+    family, cpu, gpu = make_family(PENDULUM), torch.device("cpu"), torch.device("cuda")
+    given = {"iterations": 3}
+    assert runs_module.overrides(family, "vanilla-dm", given, cpu) == given
+    assert runs_module.overrides(family, "pe-ts", given, cpu)["particles"] == 5
+    assert runs_module.overrides(family, "pe-ts", given, gpu) == given
+    assert runs_module.overrides(family, "ppo-cadm", given, cpu) == {}
+
+
+SMALL = {
+    "iterations": 2,
+    "num_envs": 2,
+    "steps_per_iteration": 20,
+    "epochs": 1,
+    "hidden": [8],
+    "encoder": [8],
+    "horizon": 2,
+    "candidates": 7,
+    "elites": 2,
+    "refinements": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def small_run(repository, tmp_path_factory):
+    """A run of a small model, and where it is kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(repository / "benchmarks"))
+        import cadm_runs
+    out = tmp_path_factory.mktemp("cadm")
+    asked = cadm_runs.Asked(PENDULUM, "vanilla-cadm", 1, SMALL)
+    return cadm_runs.completed(asked, out), out, asked
+
+
+def test_a_run_plays_every_split(small_run):
+    found, _, _ = small_run
+    assert found["steps"] == 40
+    assert found["episodes"] == {"train": 20, "moderate": 24, "extreme": 24}
+    assert all(-2000 < value < 0 for value in found["returns"].values())
+
+
+def test_a_run_leaves_an_agent(small_run):
+    _, out, asked = small_run
+    agent = load_agent(asked.directory(out))
+    assert agent.config.hidden == (8,) and agent.interface.family == PENDULUM
+
+
+def test_a_finished_run_is_not_repeated(small_run, runs_module, monkeypatch):
+    found, out, asked = small_run
+    monkeypatch.setattr(runs_module, "trained", None)
+    assert runs_module.completed(asked, out) == json.loads(json.dumps(found))
+    assert runs_module.finished(out) == [json.loads(json.dumps(found))]
+
+
+def test_an_evaluation_that_is_missing_is_made_again_alike(small_run, runs_module):
+    found, out, asked = small_run
+    directory = asked.directory(out)
+    (directory / "run.json").unlink()
+    for path in (directory / "evaluation" / "moderate").iterdir():
+        path.unlink()
+    again = runs_module.completed(asked, out)
+    assert again["returns"] == pytest.approx(found["returns"])
+    assert read_json(directory / "run.json")["training_seconds"] == found["training_seconds"]
+
+
+def test_a_run_of_other_settings_is_refused(small_run, runs_module):
+    _, out, asked = small_run
+    other = runs_module.Asked(asked.family, asked.agent, asked.seed, {"iterations": 3})
+    with pytest.raises(SystemExit, match=r"Give another --out"):
+        runs_module.completed(other, out)
+
+
+def test_a_policy_takes_the_context_of_the_run_with_its_seed(small_run, runs_module):
+    _, out, asked = small_run
+    same = runs_module.Asked(PENDULUM, "ppo-cadm", 1, {})
+    other = runs_module.Asked(PENDULUM, "ppo-cadm", 2, {})
+    assert runs_module._pretrained(same, out) == {"pretrained": str(asked.directory(out))}
+    assert runs_module._pretrained(other, out) == {}
