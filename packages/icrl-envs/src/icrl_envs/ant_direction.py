@@ -14,11 +14,12 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import top_view
+from icrl_envs.drawn_tasks import DrawnTasks, on_lattice, points_between
 from icrl_envs.motion import Motion
-from icrl_envs.mujoco_tasks import MujocoTasks, Task, on_lattice, points_between
+from icrl_envs.mujoco_tasks import Task
 
 
-class AntDir(MujocoTasks):
+class AntDir(DrawnTasks):
     """Walk in a wanted direction.
 
     | what        | space            | meaning                                                     |

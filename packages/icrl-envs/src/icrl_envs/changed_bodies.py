@@ -15,8 +15,10 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import side_view
+from icrl_envs.drawn_tasks import DrawnTasks
 from icrl_envs.motion import Motion
-from icrl_envs.mujoco_tasks import MujocoTasks, Task
+from icrl_envs.mujoco_tasks import Task
+from icrl_envs.ordinary_body import OrdinaryBody
 
 FACTORS = {"mass": 1.5, "inertia": 1.5, "damping": 1.3, "friction": 1.5}
 """What is multiplied by this base to the power of a uniform number."""
@@ -28,7 +30,7 @@ IN_MODEL = {
 }
 
 
-class ChangedBodies(MujocoTasks):
+class ChangedBodies(DrawnTasks):
     """Move forwards with a body whose every part is heavier, slower or more slippery than usual.
 
     Each number of each part is multiplied by a factor of its own, 1.5^u (damping: 1.3^u) with u
@@ -59,7 +61,7 @@ class ChangedBodies(MujocoTasks):
                 for name, base in FACTORS.items()
             }
         )
-        self._ordinary: dict[str, np.ndarray] | None = None
+        self._ordinary = OrdinaryBody()
         super().__init__(
             horizon=horizon,
             num_train_tasks=num_train_tasks,
@@ -79,19 +81,8 @@ class ChangedBodies(MujocoTasks):
 
     def put_into(self, simulator: Any, task: Task) -> None:
         """Multiply the ordinary body's numbers."""
-        import mujoco
-
-        model = simulator.model
-        if self._ordinary is None:
-            fresh = mujoco.MjModel.from_xml_path(simulator.fullpath)
-            self._ordinary = {
-                name: getattr(fresh, field).copy() for name, field in IN_MODEL.items()
-            }
-        for name, field in IN_MODEL.items():
-            ordinary = self._ordinary[name]
-            first = len(ordinary) - self.shapes[name][0]  # the world, a body without mass
-            getattr(model, field)[first:] = ordinary[first:] * task[name]
-        mujoco.mj_setConst(model, simulator.data)
+        factors = {field: task[name] for name, field in IN_MODEL.items()}
+        self._ordinary.change(simulator, factors, consistently=True)
 
     def reward(self, task: Task, motion: Motion) -> float:
         """Speed and a bonus, less the cost of the torques."""

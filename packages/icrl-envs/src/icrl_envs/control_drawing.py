@@ -1,6 +1,7 @@
 """Pictures of MuJoCo's bodies and of their speed, without OpenGL: capsules as thick lines."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from math import cos, sin
@@ -34,6 +35,7 @@ def side_view(
     wanted: float | None = None,
     side: int = 0,
     weights: np.ndarray | None = None,
+    hidden: Sequence[float] = (),
 ) -> np.ndarray:
     """A body that runs in a plane, and its speed over time, [height, width, 3] uint8.
 
@@ -45,6 +47,7 @@ def side_view(
         wanted: a speed that is asked for.
         side: 1 or -1 if speeds above or below zero are asked for.
         weights: how heavy each part is, from -1 (light) to 1 (heavy).
+        hidden: numbers that are not told, each from -1 to 1, drawn as bars above.
     """
     seen = np.asarray(episode.observation.cpu(), np.float64)
     speeds = seen[:, num_positions]
@@ -54,16 +57,27 @@ def side_view(
     for mark in range(int(travelled) - 4, int(travelled) + 5):
         column = WIDTH / 2 + METRE * (mark - travelled)
         canvas.line((FLOOR_ROW, column), (FLOOR_ROW + 12, column), 3, GROUND)
-    for body, one, other, radius in _limbs(simulator, [0.0, *seen[-1, :num_positions]]):
+    for body, one, other, radius in _limbs(simulator, seen[-1, :num_positions]):
         ends = [(FLOOR_ROW - METRE * z, WIDTH / 2 + METRE * x) for x, _, z in (one, other)]
-        weight = 0.0 if weights is None else float(weights[body - 1])
-        canvas.line(ends[0], ends[1], 2 * radius * METRE, _shade(weight))
+        canvas.line(ends[0], ends[1], 2 * radius * METRE, _shade(body, weights))
+    for line, number in enumerate(hidden):
+        _bar(canvas, line, number)
     _chart(canvas, speeds[1:], horizon, wanted, side)
     return canvas.pixels()
 
 
-def top_view(simulator: str, episode: Episode, horizon: int, angle: float) -> np.ndarray:
-    """Ant from above: its way, the wanted direction and the speed along it, [height, width, 3]."""
+def top_view(
+    simulator: str,
+    episode: Episode,
+    horizon: int,
+    angle: float,
+    *,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Ant from above: its way, the wanted direction and the speed along it, [height, width, 3].
+
+    `weights` are `side_view`'s.
+    """
     seen = np.asarray(episode.observation.cpu(), np.float64)
     velocities = seen[1:, 13:15]
     way = np.vstack((np.zeros(2), np.cumsum(velocities, 0) * _step_seconds(simulator)))
@@ -77,9 +91,9 @@ def top_view(simulator: str, episode: Episode, horizon: int, angle: float) -> np
     canvas.line(place(0, 0), place(ray * cos(angle), ray * sin(angle)), 4, GOLD)
     for before, after in pairwise(way):
         canvas.line(place(*before), place(*after), 3, TRAIL)
-    for _, one, other, radius in _limbs(simulator, [0.0, 0.0, *seen[-1, :13]]):
+    for body, one, other, radius in _limbs(simulator, seen[-1, :13]):
         ends = [place(way[-1, 0] + end[0], way[-1, 1] + end[1]) for end in (one, other)]
-        canvas.line(ends[0], ends[1], 2 * radius * scale, AGENT)
+        canvas.line(ends[0], ends[1], 2 * radius * scale, _shade(body, weights))
     canvas.box((SCENE + CHART / 2, WIDTH / 2), (CHART, WIDTH), 0, WALL)
     _chart(canvas, velocities @ np.array([cos(angle), sin(angle)]), horizon, None, 1)
     return canvas.pixels()
@@ -112,19 +126,28 @@ def _chart(
         canvas.disc(points[-1], 4, AGENT)
 
 
-def _shade(weight: float) -> Colour:
+def _bar(canvas: Canvas, line: int, number: float) -> None:
+    """A number from a middle to the left (blue) or to the right (red)."""
+    row, middle, half = 14.0 + 12 * line, 60.0, 48
+    canvas.line((row, middle - half), (row, middle + half), 2, GROUND)
+    canvas.line((row, middle), (row, middle + half * number), 7, HEAVY if number > 0 else TRAIL)
+    canvas.line((row - 5, middle), (row + 5, middle), 2, AGENT)
+
+
+def _shade(body: int, weights: np.ndarray | None) -> Colour:
+    weight = 0.0 if weights is None else float(weights[body - 1])
     towards, share = (HEAVY if weight > 0 else TRAIL), min(abs(weight), 1.0)
     red, green, blue = (round(b + share * (t - b)) for b, t in zip(AGENT, towards, strict=True))
     return red, green, blue
 
 
-def _limbs(simulator: str, positions: Sequence[float]) -> list[Limb]:
-    """Where the parts of a body are that stands so."""
+def _limbs(simulator: str, positions: np.ndarray) -> list[Limb]:
+    """Where the parts of a body are that stands so; its place along the way is not said."""
     import mujoco
 
     env = _simulator(simulator)
     model, data = env.model, env.data
-    data.qpos[:] = positions
+    data.qpos[:] = [*[0.0] * (model.nq - len(positions)), *positions]
     mujoco.mj_kinematics(model, data)
     limbs = []
     for geom in range(model.ngeom):
@@ -135,6 +158,11 @@ def _limbs(simulator: str, positions: Sequence[float]) -> list[Limb]:
         place, radius = data.geom_xpos[geom], float(model.geom_size[geom, 0])
         limbs.append((int(model.geom_bodyid[geom]), place - reach, place + reach, radius))
     return limbs
+
+
+def after_speed(episode: Episode) -> Episode:
+    """The episode without the first number that is observed."""
+    return replace(episode, observation=episode.observation[:, 1:])
 
 
 def _step_seconds(simulator: str) -> float:

@@ -12,22 +12,16 @@ from torch import Tensor
 from icrl.errors import ConfigError
 from icrl.families import Episode
 from icrl_envs.control_drawing import side_view
+from icrl_envs.drawn_tasks import LATTICE, DrawnTasks, lattice, on_lattice, points_between
 from icrl_envs.motion import Motion
-from icrl_envs.mujoco_tasks import (
-    LATTICE,
-    MujocoTasks,
-    Task,
-    lattice,
-    on_lattice,
-    points_between,
-)
+from icrl_envs.mujoco_tasks import Task
 
 NUM_POSITIONS = 8
 """Numbers of an observation before the velocities; the first of these is the body's along x."""
 TORQUE_COST = 0.05
 
 
-class HalfCheetahVel(MujocoTasks):
+class HalfCheetahVel(DrawnTasks):
     """Run at a wanted speed.
 
     | what        | space            | meaning                                                     |
@@ -91,7 +85,7 @@ class HalfCheetahVel(MujocoTasks):
         return side_view(self.simulator, episode, NUM_POSITIONS, self._horizon, wanted=wanted)
 
 
-class HalfCheetahDir(MujocoTasks):
+class HalfCheetahDir(DrawnTasks):
     """Run forwards or backwards.
 
     | what        | space            | meaning                                                     |

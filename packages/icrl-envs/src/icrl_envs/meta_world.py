@@ -20,8 +20,8 @@ from icrl.wrapped import WrappedFamily
 from icrl_envs.arm_drawing import arm_picture
 from icrl_envs.arms import HORIZON, Arm, goal_of
 from icrl_envs.counts import check_counts
+from icrl_envs.drawn_tasks import LATTICE, lattice
 from icrl_envs.extras import require
-from icrl_envs.mujoco_tasks import LATTICE, lattice
 from icrl_envs.remembered import Remembered
 from icrl_envs.streams import task_stream
 

@@ -18,6 +18,10 @@ class Motion:
     """Along the first two axes in m/s, over the last step."""
     effort: float
     """The sum of the squared torques of the last step."""
+    seen: np.ndarray
+    """Gymnasium's observation now."""
+    seen_before: np.ndarray
+    """And before the last step."""
 
     def __init__(self, simulator: Any, body: int | None, *, own_model: bool) -> None:
         """Look up what every step needs.
@@ -38,15 +42,20 @@ class Motion:
         self._step, self._work_out_forces = mujoco.mj_step, mujoco.mj_rnePostConstraint
         self._observe: Callable[[], np.ndarray] = simulator._get_obs
 
-    def step(self, action: np.ndarray) -> np.ndarray:
+    def rest(self, seen: np.ndarray) -> None:
+        """Begin an episode with Gymnasium's observation of its opening."""
+        self.seen = self.seen_before = seen
+        self.velocity, self.effort = (0.0, 0.0), 0.0
+
+    def step(self, torques: np.ndarray) -> None:
         """Apply torques for one step, and observe as Gymnasium's environment does."""
         place = self._place
         x, y = float(place[0]), float(place[1])
-        self._torques[:] = action
+        self._torques[:] = torques
         self._step(self._model, self._data, self._frames)
         self.velocity = (float(place[0]) - x) / self._seconds, (float(place[1]) - y) / self._seconds
-        self.effort = float(action @ action)
-        return self._observe()
+        self.effort = float(torques @ torques)
+        self.seen_before, self.seen = self.seen, self._observe()
 
     def impact(self) -> float:
         """The sum of the squared contact forces, each limited to ±1."""

@@ -47,4 +47,24 @@ def control() -> list[FamilySpec]:
             "Walk with untold masses, inertias, damping and friction. 200 steps.",
             "arXiv:1903.08254",
         ),
+        *_context_aware(),
+    ]
+
+
+def _context_aware() -> list[FamilySpec]:
+    """The environments of CaDM on MuJoCo."""
+    named = [
+        ("HalfCheetah", "running_cheetahs", "Run with untold masses and joint damping."),
+        ("CrippledHalfCheetah", "running_cheetahs", "Run although a joint does not obey."),
+        ("Ant", "running_ant", "Walk on light front legs and heavy hind legs, untold how much."),
+        ("SlimHumanoid", "slim_humanoid", "Run on two legs with untold masses and damping."),
+    ]
+    return [
+        _control(
+            f"icrl/{name}-v0",
+            f"icrl_envs.{module}:{name}",
+            f"{summary} 1000 steps.",
+            "arXiv:2005.06800",
+        )
+        for name, module, summary in named
     ]
