@@ -1,0 +1,77 @@
+"""Models that were trained before: found, checked, and told to the settings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from icrl.agent import Interface
+from icrl.errors import ConfigError, SpaceError
+from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.model_free.config import ModelFreeConfig
+
+DYNAMICS = "dynamics"
+"""The folder within an agent's that holds the model of its context."""
+
+
+def given_dynamics(
+    config: ModelFreeConfig, interface: Interface, device: torch.device
+) -> CaDMAgent | None:
+    """The agent that `pretrained` names; None if it names none.
+
+    Raises:
+        ConfigError: if there is no such directory, or its model has no context.
+        SpaceError: if it was trained on another family, or with other spaces.
+        DamagedFileError: naming the file.
+    """
+    if config.pretrained is None or config.context != "cadm":
+        return None
+    directory = Path(config.pretrained)
+    if (directory / "agent").is_dir():
+        directory = directory / "agent"
+    if not (directory / "config.toml").exists():
+        raise ConfigError(
+            f"pretrained is {config.pretrained!r}, but there is no {directory / 'config.toml'}. "
+            "Give a directory that `icrl train cadm` (or another agent of icrl-cadm that plans) "
+            "wrote."
+        )
+    dynamics = CaDMAgent.load(directory, device)
+    _check(dynamics, interface, directory)
+    return dynamics
+
+
+def with_dynamics(config: ModelFreeConfig, dynamics: CaDMAgent) -> ModelFreeConfig:
+    """The settings with those of a model that was trained before.
+
+    Raises:
+        ConfigError: if `past` was given and is another than the model's.
+    """
+    past = dynamics.config.past
+    if config.past not in (None, past):
+        raise ConfigError(
+            f"past is {config.past}, but the model of {config.pretrained} infers its context of "
+            f"{past} transitions. Leave past out."
+        )
+    return replace(config, past=past, dynamics=dynamics.config)
+
+
+def _check(dynamics: CaDMAgent, interface: Interface, directory: Path) -> None:
+    theirs = dynamics.interface
+    if theirs.family != interface.family:
+        raise SpaceError(
+            f"the model in {directory} was trained on {theirs.family}, not on {interface.family}. "
+            "Give one of the same family, or leave pretrained out."
+        )
+    for what in ("observation_space", "action_space"):
+        ours, other = getattr(interface, what), getattr(theirs, what)
+        if ours != other:
+            raise SpaceError(
+                f"the model in {directory} was trained with the {what.replace('_', ' ')} {other}, "
+                f"and {interface.family} now has {ours}. Give one with the same spaces, or leave "
+                "pretrained out."
+            )
+    if dynamics.config.context not in ("encoded", "recurrent"):
+        raise ConfigError(
+            f"the model in {directory} infers no context: its setting context is "
+            f"{dynamics.config.context!r}. Give one of cadm, vanilla-cadm, pets-cadm or rebal."
+        )
