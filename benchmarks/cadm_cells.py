@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from cadm_paper import SPLITS, TABLES, TITLES, Spread, reported
+from cadm_paper import LITTLE, SPLITS, TABLES, TITLES, Spread, reported
 
-LITTLE = ("icrl/CartPole-v0", "icrl/Pendulum-v0")
 REASONS = {
     ("model-based", True): "not run yet",
     ("model-free", True): "not run yet",

@@ -7,6 +7,8 @@ Learning", arXiv:2005.06800.
 from typing import NamedTuple
 
 SPLITS = ("train", "moderate", "extreme")
+LITTLE = ("icrl/CartPole-v0", "icrl/Pendulum-v0")
+"""The families without MuJoCo, which two cores train in hours."""
 TITLES = {
     "vanilla-dm": "Vanilla DM",
     "stacked-dm": "Stacked DM",

@@ -46,12 +46,14 @@ def draw(cells: list[dict[str, Any]], path: Path = PATH) -> None:
             len(rows),
             len(SPLITS),
             squeeze=False,
+            sharex="row",
             gridspec_kw={"height_ratios": heights, "hspace": space, "wspace": 0.12},
         )
         for line, part, each in zip(panels, parts, rows, strict=True):
             for axes, split in zip(line, SPLITS, strict=True):
                 _panel(axes, each, split)
-                axes.set_title(f"{part[1]}, {split}" if axes is line[0] else split, color=INK)
+                title = f"{part[1]}, {split}" if axes is line[0] else split
+                axes.set_title(title, color=INK, fontsize=10)
             line[0].set_yticks(range(len(each)), [TITLES[cell["agent"]] for cell in each])
         save(figure, path)
 

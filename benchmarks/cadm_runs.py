@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cadm_paper import SPLITS
+from cadm_paper import LITTLE, SPLITS
 from gymnasium import spaces
 from measurement import hardware, versions
 
@@ -34,21 +34,10 @@ EVALUATED = 20
 """Tasks of a split at most, and episodes at least."""
 EVALUATION_SEED = 0
 """Draws the tasks that are evaluated, and their noise: the same for every agent and seed."""
-PPO = {
-    "steps": 500_000,
-    "num_envs": 10,
-    "normalize": True,
-    "settings": {
-        "n_steps": 200,
-        "batch_size": 500,
-        "n_epochs": 8,
-        "learning_rate": 5e-4,
-        "ent_coef": 0.0,
-    },
-}
-"""The base that CaDM's PPO is held against: the same environments, rollouts and updates."""
-SETTINGS: dict[str, dict[str, Any]] = {"ppo": PPO}
-"""What agents are given beyond their specs' settings, where those are not the paper's."""
+STANDS_FOR: dict[str, tuple[str, dict[str, Any]]] = {"ppo": ("ppo-cadm", {"context": "none"})}
+"""A row that is another agent's with other settings: the base that CaDM's PPO is held against."""
+LONG = {"steps": 5_000_000}
+"""What agents without a planner learn for in MuJoCo, ten times as long as elsewhere."""
 BEFORE = {"ppo-cadm": "vanilla-cadm"}
 """Whose context an agent takes, if that run is there."""
 ON_TWO_CORES: dict[str, dict[str, Any]] = {
@@ -57,6 +46,8 @@ ON_TWO_CORES: dict[str, dict[str, Any]] = {
 }
 """What ensembles plan with where there is no GPU: a thirteenth of the paper's imagined steps."""
 ENSEMBLES = ("pe-ts", "pets-cadm")
+FORGETFUL = ("vanilla-dm", "pe-ts", "ppo")
+"""What has no context."""
 MODEL_FREE = ("ppo", "stacked-ppo", "ppo-pc", "ppo-ep", "ppo-cadm")
 
 
@@ -135,11 +126,12 @@ def _claim(asked: Asked, directory: Path) -> None:
 
 def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -> Agent:
     """The agent, trained on the family's training tasks."""
-    agent, directory = provided("agents", asked.agent), asked.directory(out) / "agent"
+    directory = asked.directory(out) / "agent"
+    name, settings = settings_of(asked, out)
+    agent = provided("agents", name)
     if (directory / TRAINED).exists():
         return loaded(agent, directory, device)
     interruptions = _calls_before(directory)
-    settings = {**SETTINGS.get(asked.agent, {}), **asked.overrides, **_pretrained(asked, out)}
     learner = load_agent_class(agent)(config(agent, settings), Interface.of(family), device)
     assert isinstance(learner, OnlineAgent)
     began = time.monotonic()
@@ -147,8 +139,16 @@ def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -
     learner.learn(training_view(family, None, seed=asked.seed), run)
     learner.save(directory)
     facts = {"seconds": round(time.monotonic() - began), "interruptions": interruptions}
-    write_json(directory / TRAINED, {"agent": asked.agent, **facts, "hardware": hardware()})
+    write_json(directory / TRAINED, {"agent": name, **facts, "hardware": hardware()})
     return learner
+
+
+def settings_of(asked: Asked, out: Path) -> tuple[str, dict[str, Any]]:
+    """The agent that a row names, and its settings beyond those that its spec says."""
+    name, settings = STANDS_FOR.get(asked.agent, (asked.agent, {}))
+    if asked.agent in MODEL_FREE and asked.family not in LITTLE:
+        settings = {**settings, **LONG}
+    return name, {**settings, **_pretrained(asked, out), **asked.overrides}
 
 
 def config(agent: Provided[AgentSpec], settings: dict[str, Any]) -> Config:
@@ -182,7 +182,7 @@ def evaluated(
             seed=EVALUATION_SEED,
             agent=asked.agent,
             training_seed=asked.seed,
-            memory=provided("agents", asked.agent).spec.memory,
+            memory="none" if asked.agent in FORGETFUL else "episode",
             allow_training_tasks=True,
             details={"settings": learned.config.to_dict()},
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from cadm_cells import cells, gates, shown
-from cadm_paper import TABLES, TITLES
+from cadm_paper import LITTLE, TABLES, TITLES
 from cadm_picture import draw
 from cadm_runs import Asked, completed, finished, overrides
 from measurement import write_result
@@ -27,8 +27,6 @@ from icrl import make_family
 from icrl.devices import find_device
 
 FAMILIES = list(TABLES["model-based"])
-CHEAP = ("icrl/CartPole-v0", "icrl/Pendulum-v0")
-"""What two cores train in hours."""
 
 
 def main() -> None:
@@ -73,7 +71,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--rows", nargs="*", choices=TITLES, default=list(TITLES), help="agents, none: no runs"
     )
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(CHEAP))
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(LITTLE))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--out", type=Path, default=Path("runs/cadm"), help="where runs are kept")
     parser.add_argument("--device", default="cpu")

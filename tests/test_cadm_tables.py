@@ -287,5 +287,16 @@ def test_a_policy_takes_the_context_of_the_run_with_its_seed(small_run, runs_mod
     _, out, asked = small_run
     same = runs_module.Asked(PENDULUM, "ppo-cadm", 1, {})
     other = runs_module.Asked(PENDULUM, "ppo-cadm", 2, {})
-    assert runs_module._pretrained(same, out) == {"pretrained": str(asked.directory(out))}
-    assert runs_module._pretrained(other, out) == {}
+    given = {"pretrained": str(asked.directory(out))}
+    assert runs_module.settings_of(same, out) == ("ppo-cadm", given)
+    assert runs_module.settings_of(other, out) == ("ppo-cadm", {})
+
+
+def test_the_base_of_the_policy_is_the_same_without_a_context(runs_module, tmp_path):
+    asked = runs_module.Asked(PENDULUM, "ppo", 0, {})
+    assert runs_module.settings_of(asked, tmp_path) == ("ppo-cadm", {"context": "none"})
+
+
+def test_policies_learn_longer_in_mujoco(runs_module, tmp_path):
+    asked = runs_module.Asked("icrl/HalfCheetah-v0", "stacked-ppo", 0, {})
+    assert runs_module.settings_of(asked, tmp_path) == ("stacked-ppo", {"steps": 5_000_000})
