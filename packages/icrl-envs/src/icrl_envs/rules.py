@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from icrl_envs.choices import check_choice
+from icrl.errors import ConfigError
 from icrl_envs.counts import check_counts
 from icrl_envs.rooms import Start, View
 
@@ -16,5 +16,9 @@ def check_rules(
         ConfigError: with what is expected.
     """
     check_counts(1, horizon=horizon, trial_episodes=trial_episodes)
-    check_choice((*get_args(Start), *more_starts), start=start)
-    check_choice(get_args(View), observation=observation)
+    for name, word, words in (
+        ("start", start, (*get_args(Start), *more_starts)),
+        ("observation", observation, get_args(View)),
+    ):
+        if word not in words:
+            raise ConfigError(f"{name}={word!r}: expected one of {', '.join(words)}.")

@@ -5,7 +5,7 @@ Learning", arXiv:2005.06800.
 """
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 from icrl.families import DynamicsView, RewardModel
 from icrl.tasks import Tasks
 from icrl.trees import Tree
-from icrl_envs.choices import check_choice
 from icrl_envs.listed_tasks import ListedTasks
 from icrl_envs.motion import Motion
 from icrl_envs.mujoco_tasks import MujocoTasks, Task
@@ -31,7 +30,6 @@ class RunningBodies(MujocoTasks, RewardModel):
 
     def __init__(self, *, planner_reward: PlannerReward, horizon: int, trial_episodes: int) -> None:
         """Take the splits that are listed; see `MujocoTasks`."""
-        check_choice(get_args(PlannerReward), planner_reward=planner_reward)
         self.splits, self.num_tasks = self.listed.splits, self.listed.num_tasks
         self._exact = planner_reward == "exact"
         super().__init__(horizon=horizon, trial_episodes=trial_episodes)

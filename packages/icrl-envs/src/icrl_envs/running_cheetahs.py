@@ -35,7 +35,7 @@ class RunningCheetahs(SpeedyBodies):
 
     def model_inputs(self, observation: Tensor) -> Tensor:
         """Height, sine and cosine of the pitch, the other angles and velocities, [..., 18]."""
-        height, pitch, others = observation[..., 1:].split((1, 1, 16), dim=-1)
+        height, pitch, others = observation[..., 1:].split((1, 1, 15), dim=-1)
         return torch.cat((height, pitch.sin(), pitch.cos(), others), dim=-1)
 
     def _picture(

@@ -2,12 +2,11 @@
 
 from abc import abstractmethod
 from math import log
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from gymnasium import spaces
 
-from icrl_envs.choices import check_choice
 from icrl_envs.listed_tasks import Cell
 from icrl_envs.mujoco_tasks import Task
 from icrl_envs.ordinary_body import OrdinaryBody
@@ -40,7 +39,6 @@ class WeighedBodies(RunningBodies):
         trial_episodes: int = 1,
     ) -> None:
         """Take the splits that are listed; see `RunningBodies`."""
-        check_choice(get_args(Physics), physics=physics)
         self._consistently = physics == "consistent"
         self._body = OrdinaryBody()
         super().__init__(
