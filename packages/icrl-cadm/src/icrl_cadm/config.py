@@ -110,7 +110,7 @@ class CaDMConfig(Config):
         steps = self.num_envs * (longest or UNKNOWN_HORIZON)
         settings = replace(
             self,
-            past=_fitting("past", self.past, PAST, None if longest is None else longest - 1),
+            past=_fitting("past", self.past, self._usual_past, longest and longest - 1),
             future=_fitting("future", self.future, self._usual_future, longest),
             planner=planner,
             candidates=self.candidates or max(self.elites, CANDIDATES[planner]),
@@ -121,6 +121,10 @@ class CaDMConfig(Config):
         return settings
 
     @property
+    def _usual_past(self) -> int:
+        return 1 if self.context == "none" else PAST
+
+    @property
     def _usual_future(self) -> int:
         return 1 if self.context in ("none", "stacked") else FUTURE
 
@@ -128,7 +132,7 @@ class CaDMConfig(Config):
     def total_steps(self) -> int:
         """Environment steps of the whole training."""
         assert self.steps_per_iteration is not None  # `adapted` has filled it
-        return self.iterations * self.steps_per_iteration
+        return self.iterations * (self.steps_per_iteration // self.num_envs) * self.num_envs
 
     def _check_together(self) -> None:
         assert self.candidates is not None and self.steps_per_iteration is not None

@@ -1,0 +1,98 @@
+"""Encoders: what past transitions tell, as a vector that the model is conditioned on."""
+
+import math
+from abc import ABC, abstractmethod
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from icrl.nn import MemberLinear
+
+
+def small_weights(weight: Tensor) -> Tensor:
+    """A normal of deviation 1 / (2 sqrt(inputs)), cut at two deviations, as the original draws its
+    weights [outputs, inputs].
+    """
+    deviation = 1 / (2 * math.sqrt(weight.shape[1]))
+    return nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+
+
+class Perceptron(nn.Module):
+    """Hidden layers, then a linear layer, for each member."""
+
+    def __init__(
+        self,
+        members: int,
+        inputs: int,
+        hidden: tuple[int, ...],
+        outputs: int,
+        activation: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        sizes = (inputs, *hidden, outputs)
+        layer = partial(MemberLinear, members, initialise=small_weights)
+        self.layers = nn.ModuleList(
+            layer(inputs=before, outputs=after) for before, after in pairwise(sizes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[members, rows, inputs] -> [members, rows, outputs], in the weights' precision."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
+
+
+class Encoder(nn.Module, ABC):
+    """Makes a context of past transitions."""
+
+    size: int
+    """Numbers of the context."""
+
+    @abstractmethod
+    def forward(self, differences: Tensor, controls: Tensor, filled: Tensor) -> Tensor:
+        """The context of each row, [members, rows, size].
+
+        Args:
+            differences: what each past transition changed, [members, rows, past, state numbers].
+            controls: normalised, [members, rows, past, control numbers].
+            filled: how many slots hold a transition, [members, rows].
+        """
+
+
+class Stacked(Encoder):
+    """The past transitions themselves."""
+
+    def __init__(self, past: int, num_states: int, num_controls: int) -> None:
+        super().__init__()
+        self.size = past * (num_states + num_controls)
+
+    def forward(self, differences: Tensor, controls: Tensor, filled: Tensor) -> Tensor:
+        """All slots side by side."""
+        return torch.cat((differences, controls), -1).flatten(2)
+
+
+class Encoded(Encoder):
+    """CaDM's: a perceptron over all slots side by side (Lee et al. 2020, section 4.1)."""
+
+    def __init__(
+        self,
+        members: int,
+        past: int,
+        num_states: int,
+        num_controls: int,
+        hidden: tuple[int, ...],
+        size: int,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        slots = past * (num_states + num_controls)
+        self.perceptron = Perceptron(members, slots, hidden, size, nn.ReLU())
+
+    def forward(self, differences: Tensor, controls: Tensor, filled: Tensor) -> Tensor:
+        """Each member's own view of them."""
+        slots = torch.cat((differences, controls), -1).flatten(2)
+        return self.perceptron(slots)
