@@ -58,6 +58,24 @@ def icrl_agents() -> list[AgentSpec]:
             "ReBAL: a model under a recurrent state of the last transitions.",
             paper="arXiv:1803.11347",
         ),
+        _learner(
+            "ppo-cadm",
+            "cadm",
+            "PPO that sees the context that a CaDM, trained before and then frozen, infers.",
+        ),
+        _learner("stacked-ppo", "stacked", "PPO that sees the last transitions as they are."),
+        _learner(
+            "ppo-pc",
+            "probabilistic",
+            "PPO that draws a context from what an encoder infers, which learns through its loss.",
+            paper="arXiv:1903.08254",
+        ),
+        _learner(
+            "ppo-ep",
+            "probed",
+            "PPO that sees an embedding of the episode's first transitions, which are random.",
+            paper="arXiv:1907.11740",
+        ),
     ]
 
 
@@ -68,6 +86,21 @@ def _planner(name: str, settings: dict[str, Any], summary: str, paper: str = PAP
         config="icrl_cadm.config:CaDMConfig",
         presets="icrl_cadm:presets/cadm.toml",
         settings=settings,
+        learns="interaction",
+        memory="episode",
+        companions=("ppo", "random"),
+        summary=summary,
+        paper=paper,
+    )
+
+
+def _learner(name: str, context: str, summary: str, paper: str = PAPER) -> AgentSpec:
+    return AgentSpec(
+        name=name,
+        entry_point="icrl_cadm.model_free.learning:ModelFreeAgent",
+        config="icrl_cadm.model_free.config:ModelFreeConfig",
+        presets="icrl_cadm:presets/model_free.toml",
+        settings={"context": context},
         learns="interaction",
         memory="episode",
         companions=("ppo", "random"),
