@@ -42,3 +42,14 @@ def test_a_datasheet_states_the_random_return_that_was_measured(spec, measured):
     assert bool(stated) != ("env" in spec.arguments)
     for figure in stated:
         assert float(figure) == rounded(measured[spec.id], figure)
+
+
+def test_pendulums_datasheet_states_what_planning_with_its_dynamics_earned(repository):
+    path = repository / "benchmarks" / "results" / "informed_planning.json"
+    earned = json.loads(path.read_text())["returns"]["icrl/Pendulum-v0"]
+    spec = plugin_host().families["icrl/Pendulum-v0"].spec
+    datasheet = " ".join(inspect.getdoc(load_entry_point(spec.entry_point)).split())
+    pattern = r"measured to earn (-?\d+) in train, (-?\d+) in moderate and (-?\d+) in extreme"
+    (stated,) = re.findall(pattern, datasheet)
+    measured = [earned[split]["mean"] for split in ("train", "moderate", "extreme")]
+    assert [int(figure) for figure in stated] == [round(mean) for mean in measured]

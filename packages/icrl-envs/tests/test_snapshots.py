@@ -12,6 +12,7 @@ SPECS = {spec.id: spec for spec in icrl_families()}
 STEPS = {
     "icrl/AdversarialBandit-v0": 60,
     "icrl/BernoulliBandit-v0": 60,
+    "icrl/CartPole-v0": 12,
     "icrl/ContextualBandit-v0": 90,
     "icrl/DarkKeyToDoor-v0": 40,
     "icrl/DarkRoom-v0": 19,
@@ -20,6 +21,7 @@ STEPS = {
     "icrl/GaussianBandit-v0": 250,
     "icrl/GridMaze-v0": 80,
     "icrl/LinearBandit-v0": 90,
+    "icrl/Pendulum-v0": 40,
     "icrl/PointRobot-v0": 15,
     "icrl/PointRobotSparse-v0": 15,
     "icrl/SequentialClassification-v0": 6,

@@ -58,6 +58,9 @@ class CartPole(NativeFamily, RewardModel, Solved):
     A held-out cart is pushed weakly under a short pole, or strongly under a long one.
 
     Keywords: `horizon`; `trial_episodes`: how long an evaluation is by default.
+
+    One linear rule (`BALANCE`), which knows no task, earns 200 in all of them; a uniform random
+    policy 22.6 in train, 22.8 in moderate and 21.7 in extreme.
     """
 
     action_space = spaces.Discrete(2)

@@ -54,6 +54,10 @@ class Pendulum(NativeFamily, RewardModel):
     A held-out pendulum is light and long, or heavy and short.
 
     Keywords: `horizon`; `trial_episodes`: how long an evaluation is by default.
+
+    What the optimum earns is unknown. Who plans with the task's own dynamics (cross-entropy, 30
+    steps, 200 candidates) was measured to earn -337 in train, -312 in moderate and -311 in extreme,
+    a uniform random policy -1673, -1654 and -1653.
     """
 
     action_space = spaces.Box(-MAX_TORQUE, MAX_TORQUE, (1,), np.float32)
