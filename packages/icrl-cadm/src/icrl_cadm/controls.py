@@ -48,22 +48,23 @@ class Controls:
             self.width = low.size
             """Numbers of a control."""
         else:
-            columns = np.cumsum([0, *self.choices[:-1]]) - _starts(action_space)
-            self._columns = torch.as_tensor(columns, device=device)
+            self._starts = torch.as_tensor(_starts(action_space), device=device)
             self.width = sum(self.choices)
 
     def encoded(self, action: Tree) -> Float[Tensor, "*rows width"]:
         """The controls of the environment's actions [*rows, *action], float32.
 
-        What lies outside of a Box is taken at its bounds, as an environment receives it.
+        What lies outside of a Box is taken at its bounds, as an environment receives it; a code
+        that is none of the space's, such as the zero before a trial's first action, has no 1.
         """
         rows = action.shape[: action.ndim - len(self._shape)]
         if self.choices is None:
             centred = action.float().reshape(*rows, self.width) - self._middle
             return torch.where(self._reach > 0, centred / self._reach, 0.0).clamp(-1, 1)
-        codes = action.reshape(*rows, len(self.choices)) + self._columns
-        hot = torch.zeros(*rows, self.width, device=action.device)
-        return hot.scatter(-1, codes, 1.0)
+        codes = action.reshape(*rows, len(self.choices)) - self._starts
+        values = zip(codes.unbind(-1), self.choices, strict=True)
+        hot = [code[..., None] == torch.arange(n, device=code.device) for code, n in values]
+        return torch.cat(hot, -1).float()
 
     def decoded(self, control: Float[Tensor, "*rows width"]) -> Tree:
         """The environment's actions [*rows, *action]; of a one-hot part its largest number's."""

@@ -1,0 +1,175 @@
+"""The planning policy holds every law, for every space that agents meet; what it remembers."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from icrl.agent import Interface
+from icrl.testing import PolicyContract
+from icrl.timestep import TimeStep
+from icrl_cadm.config import CaDMConfig
+from icrl_cadm.learning import CaDMAgent
+
+CPU = torch.device("cpu")
+SMALL = {
+    "past": 3,
+    "hidden": (7,),
+    "encoder": (11,),
+    "context_size": 2,
+    "horizon": 3,
+    "candidates": 13,
+    "elites": 5,
+    "refinements": 2,
+}
+NUMBERS = spaces.Box(-np.inf, np.inf, (3,), np.float32)
+FORCES = spaces.Box(np.float32([-2, 0]), np.float32([2, 1]))
+
+
+def new_agent(
+    observation_space: spaces.Space, action_space: spaces.Space, device=CPU, **settings
+) -> CaDMAgent:
+    """A model of random weights, so large that what is remembered shows in the plans."""
+    interface = Interface(observation_space, action_space, 5, "test/Any", {})
+    agent = CaDMAgent(CaDMConfig(**SMALL | settings), interface, device)
+    with torch.no_grad():
+        for layer in agent.model.networks.forwards.layers:
+            layer.weight.mul_(3)
+    return agent
+
+
+class PlanningContract(PolicyContract):
+    memory = "episode"
+    num_steps = 7
+    settings: ClassVar[dict[str, object]] = {}
+
+    def make_policy(self, device):
+        return new_agent(
+            self.observation_space, self.action_space, device, **self.settings
+        ).policy()
+
+
+class TestForces(PlanningContract):
+    observation_space, action_space = NUMBERS, FORCES
+
+
+class TestChoices(PlanningContract):
+    observation_space = NUMBERS
+    action_space = spaces.Discrete(3, start=2)
+
+
+class TestChoicesByCrossEntropy(TestChoices):
+    settings: ClassVar = {"planner": "cem"}
+
+
+class TestForcesByShooting(TestForces):
+    settings: ClassVar = {"planner": "shooting"}
+
+
+class TestJointActions(PlanningContract):
+    observation_space = spaces.Box(-1.0, 2.0, (3,), np.float64)
+    action_space = spaces.MultiDiscrete([2, 3], start=[1, -1])
+
+
+class TestBits(PlanningContract):
+    observation_space = spaces.MultiBinary(5)
+    action_space = spaces.MultiBinary(3)
+
+
+class TestEnsemble(TestForces):
+    settings: ClassVar = {"members": 2, "particles": 4, "probabilistic": True}
+
+
+class TestWithoutContext(TestForces):
+    settings: ClassVar = {"context": "none"}
+
+
+class TestStacked(TestForces):
+    settings: ClassVar = {"context": "stacked"}
+
+
+class TestHalfPrecision(TestForces):
+    settings: ClassVar = {"precision": "bfloat16"}
+
+
+class TestImages(PlanningContract):
+    observation_space = spaces.Box(0, 255, (64, 64, 3), np.uint8)
+    action_space = spaces.Discrete(5)
+    num_steps = 5
+
+
+class TestMission(PlanningContract):
+    observation_space = spaces.Dict(
+        direction=spaces.Discrete(4),
+        image=spaces.Box(0, 255, (7, 7, 3), np.uint8),
+        mission=spaces.Text(11, charset="abc "),
+    )
+    action_space = spaces.Discrete(3)
+
+
+class TestCards(PlanningContract):
+    observation_space = spaces.Tuple((spaces.Discrete(11), spaces.Discrete(2, start=1)))
+    action_space = spaces.Discrete(2)
+
+
+# What it remembers.
+
+
+def seen(state, *, action=(0.0, 0.0), opens=False):
+    observation = torch.tensor([state], dtype=torch.float32)
+    return TimeStep(
+        observation=observation,
+        action=torch.tensor([action], dtype=torch.float32),
+        reward=torch.zeros(1),
+        outcome=observation,
+        terminated=torch.zeros(1, dtype=torch.bool),
+        episode_start=torch.tensor([opens]),
+    )
+
+
+def contexts(*timesteps):
+    policy = new_agent(NUMBERS, FORCES).policy()
+    context, found = policy.initial_context(1), []
+    for timestep in timesteps:
+        _, context = policy.act(timestep, context, torch.Generator().manual_seed(0))
+        found.append(context)
+    return found
+
+
+def test_a_transition_is_remembered_with_the_control_that_led_on():
+    """The action 2, 0.5 lies at the upper bound, and in the middle: the control 1, 0."""
+    *_, last = contexts(seen([1, 2, 3], opens=True), seen([2, 4, 6], action=(2.0, 0.5)))
+    assert last.history.filled.tolist() == [1]
+    assert last.history.differences[0, 0].tolist() == [1, 2, 3]
+    assert last.history.control[0, 0].tolist() == [1, 0]
+
+
+def test_an_opening_observation_is_no_outcome():
+    *_, last = contexts(
+        seen([1, 2, 3], opens=True),
+        seen([2, 4, 6], action=(2.0, 0.5)),
+        seen([9, 9, 9], action=(1.0, 0.0), opens=True),
+    )
+    assert last.history.filled.tolist() == [0]
+    assert not last.history.state.any()
+    assert last.state.tolist() == [[9, 9, 9]]
+
+
+def test_the_next_plan_begins_with_this_one_until_the_episode_ends():
+    """After an opening, plans of equal draws begin equal, whatever was planned before."""
+    opening = seen([1, 2, 3], opens=True)
+    first, second, again = contexts(opening, seen([1, 2, 3]), opening)
+    assert not torch.equal(first.solution, second.solution)
+    torch.testing.assert_close(again.solution, first.solution)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_agents_own_weights_keep_their_precision(precision):
+    agent = new_agent(NUMBERS, FORCES, precision=precision)
+    policy = agent.policy()
+    own, acting = (next(m.networks.parameters()) for m in (agent.model, policy.model))
+    assert own.dtype == torch.float32
+    assert acting.dtype == getattr(torch, precision)
+    assert policy.model.targets.mean.dtype == torch.float32
