@@ -96,3 +96,36 @@ class Encoded(Encoder):
         """Each member's own view of them."""
         slots = torch.cat((differences, controls), -1).flatten(2)
         return self.perceptron(slots)
+
+
+class Recurrent(Encoder):
+    """ReBAL's: the state of a gated recurrent unit after the past transitions, the oldest first.
+
+    It stays as it is through an imagined horizon, as the weights of GrBAL do, and sees what CaDM's
+    encoder sees, so that the two differ in how they sum it up.
+
+    Nagabandi et al. 2019, arXiv:1803.11347, section 4; Cho et al. 2014, arXiv:1406.1078.
+    """
+
+    def __init__(self, members: int, num_states: int, num_controls: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        layer = partial(MemberLinear, members, outputs=3 * size, initialise=small_weights)
+        self.seen, self.kept = layer(inputs=num_states + num_controls), layer(inputs=size)
+
+    def forward(self, differences: Tensor, controls: Tensor, filled: Tensor) -> Tensor:
+        """Slots that hold nothing leave the state, at first zeros, as it is."""
+        slots = torch.cat((differences, controls), -1)
+        seen = self.seen(slots.flatten(1, 2)).unflatten(1, slots.shape[1:3])
+        state = slots.new_zeros(*filled.shape, self.size)
+        for slot in range(slots.shape[2]):
+            after = self._after(seen[:, :, slot], state)
+            state = torch.where(slot < filled.unsqueeze(-1), after, state)
+        return state
+
+    def _after(self, seen: Tensor, state: Tensor) -> Tensor:
+        """The state [members, rows, size] after one more slot."""
+        ours, theirs = seen.chunk(3, -1), self.kept(state).chunk(3, -1)
+        reset, update = ((ours[gate] + theirs[gate]).sigmoid() for gate in (0, 1))
+        candidate = (ours[2] + reset * theirs[2]).tanh()
+        return torch.lerp(candidate, state, update)

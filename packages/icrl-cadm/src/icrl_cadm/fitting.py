@@ -1,10 +1,12 @@
 """Fitting: training a model on all transitions so far."""
 
 from collections.abc import Callable, Iterator
+from math import ceil
 
 import torch
 from torch import Tensor
 
+from icrl_cadm.config import CaDMConfig
 from icrl_cadm.encoders import Encoded, Perceptron
 from icrl_cadm.model import DynamicsModel, Rows
 from icrl_cadm.transitions import Transitions
@@ -142,6 +144,15 @@ def rows_of(model: DynamicsModel, transitions: Transitions, context: Tensor, ahe
     )
 
 
+def rows_of_an_epoch(config: CaDMConfig, rows: int) -> int:
+    """How many of the rows an epoch goes through: all, but for a model that gradient descent
+    adapts. There each row costs as much as its whole history, and is drawn so often that every
+    context comes once, with one of those that it has to predict.
+    """
+    assert config.future is not None  # `adapted` has filled it
+    return ceil(rows / config.future) if config.context == "gradient" else rows
+
+
 def _epoch(
     model: DynamicsModel,
     optimizer: torch.optim.Optimizer,
@@ -153,6 +164,7 @@ def _epoch(
     """One pass over the rows; the mean loss of each part, and of all members."""
     context, ahead = pairs
     order = torch.randperm(drawn.shape[1], generator=generator, device=generator.device)
+    order = order[: rows_of_an_epoch(model.config, len(order))]
     sums: dict[str, Tensor] = {}
     batches = order.split(model.config.batch_size)
     for batch in batches:

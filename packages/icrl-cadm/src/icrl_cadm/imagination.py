@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from icrl_cadm.gradient_adaptation import adaptation, stepped
 from icrl_cadm.history import History
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.states import FamilyRewards
@@ -49,6 +50,28 @@ class Told(Informed):
         """[members, envs, rows, ...] -> [members, envs * rows, ...], and the context beside."""
         context = self._context.expand(-1, -1, tensors[0].shape[2], -1)
         return [tensor.flatten(1, 2) for tensor in (*tensors, context)]
+
+
+class Adapted(Informed):
+    """A model whose forward network has adapted to each environment by itself (GrBAL).
+
+    Learned rewards and terminations do not adapt: the paper's are given.
+    """
+
+    def __init__(self, model: DynamicsModel, history: History) -> None:
+        """`history` is of the environments [envs]."""
+        self._model, self.members = model, model.members
+        self._steps, self._told = adaptation(model, history), Told(model, history)
+
+    def following(self, state: Tensor, control: Tensor, generator: torch.Generator) -> Tensor:
+        """By the stepped network, which is deterministic."""
+        model = self._model
+        given = stepped(model.networks.forwards, self._steps, model.known(state, control))
+        return model.states.following(state, model.targets.inverse(given))
+
+    def outcome(self, state: Tensor, control: Tensor, following: Tensor) -> tuple[Tensor, Tensor]:
+        """By the model's network for outcomes."""
+        return self._told.outcome(state, control, following)
 
 
 class Imagination:

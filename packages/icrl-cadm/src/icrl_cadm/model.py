@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from icrl_cadm.config import CaDMConfig
-from icrl_cadm.encoders import Encoded, Encoder, Perceptron, Stacked
+from icrl_cadm.encoders import Encoded, Encoder, Perceptron, Recurrent, Stacked
+from icrl_cadm.gradient_adaptation import adapted_target
 from icrl_cadm.history import History
 from icrl_cadm.normalisation import Normaliser
 from icrl_cadm.states import States
@@ -166,19 +167,24 @@ class DynamicsModel(nn.Module):
         self, state: Tensor, control: Tensor, context: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """The normalised target's mean, and its log-variance of a probabilistic model."""
-        out = self._through(self.networks.forwards, self._known(state, control, context))
+        out = self._through(self.networks.forwards, self.known(state, control, context))
         if not self.config.probabilistic:
             return out, None
         mean, log_variance = out.chunk(2, -1)
         log_variance = self.greatest - functional.softplus(self.greatest - log_variance)
         return mean, self.least + functional.softplus(log_variance - self.least)
 
+    def known(self, state: Tensor, control: Tensor, *more: Tensor) -> Tensor:
+        """What a network gets: normalised inputs and controls [..., numbers], and more beside."""
+        seen = self.inputs(self.states.inputs(state))
+        return torch.cat((seen, self.controls(control), *more), -1)
+
     def outcome(
         self, state: Tensor, control: Tensor, following: Tensor, context: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Learned reward (in the environment's units) and logit of termination, [members, rows]."""
         assert self.networks.outcomes is not None
-        known = self._known(state, control, context, self.inputs(self.states.inputs(following)))
+        known = self.known(state, control, context, self.inputs(self.states.inputs(following)))
         out = self._through(self.networks.outcomes, known)
         return self.rewards.inverse(out[..., :1])[..., 0], out[..., 1]
 
@@ -201,7 +207,10 @@ class DynamicsModel(nn.Module):
 
     def _forward_loss(self, rows: Rows, context: Tensor) -> Tensor:
         target = self.targets(self.states.targets(rows.state, rows.following))
-        mean, log_variance = self.target(rows.state, rows.control, context)
+        if self.config.context == "gradient":
+            mean, log_variance = adapted_target(self, rows), None
+        else:
+            mean, log_variance = self.target(rows.state, rows.control, context)
         error = (mean - target).square()
         if log_variance is not None:
             error = error * (-log_variance).exp() + log_variance
@@ -210,7 +219,7 @@ class DynamicsModel(nn.Module):
     def _backward_loss(self, rows: Rows, context: Tensor) -> Tensor:
         assert self.networks.backwards is not None
         target = self.backward_targets(self.states.targets(rows.following, rows.state))
-        known = self._known(rows.following, rows.control, context)
+        known = self.known(rows.following, rows.control, context)
         return (self._through(self.networks.backwards, known) - target).square().mean((1, 2))
 
     def _outcome_loss(self, rows: Rows, context: Tensor) -> Tensor:
@@ -220,10 +229,6 @@ class DynamicsModel(nn.Module):
             logit, rows.terminated.float(), reduction="none"
         )
         return (error + ended).mean(1)
-
-    def _known(self, state: Tensor, control: Tensor, context: Tensor, *more: Tensor) -> Tensor:
-        seen = self.inputs(self.states.inputs(state))
-        return torch.cat((seen, self.controls(control), context, *more), -1)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -241,4 +246,6 @@ def _encoder(config: CaDMConfig, num_states: int, num_controls: int) -> Encoder 
             return Stacked(*sizes)
         case "encoded":
             return Encoded(config.members, *sizes, config.encoder, config.context_size)
+        case "recurrent":
+            return Recurrent(config.members, *sizes[1:], config.context_size)
     return None

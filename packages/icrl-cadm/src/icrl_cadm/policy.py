@@ -11,7 +11,7 @@ from icrl.timestep import TimeStep
 from icrl.trees import Tree
 from icrl_cadm.controls import Controls
 from icrl_cadm.history import History
-from icrl_cadm.imagination import Imagination, Informed, Told
+from icrl_cadm.imagination import Adapted, Imagination, Informed, Told
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.planning import planner
 from icrl_cadm.states import FamilyRewards
@@ -94,4 +94,5 @@ class PlanningPolicy(Policy[PlanningContext]):
 
     def informed(self, history: History) -> Informed:
         """The model, told what happened in each environment."""
-        return Told(self.model, history)
+        how = Adapted if self.model.config.context == "gradient" else Told
+        return how(self.model, history)
