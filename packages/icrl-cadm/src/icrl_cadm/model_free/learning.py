@@ -177,9 +177,9 @@ class ModelFreeAgent(OnlineAgent):
             dynamics.learn(family, run)
 
     def _new_actor(self) -> Actor:
-        clues = self._clues(HOST)
-        space = self._memory(HOST).space
-        return Actor(self.config, space, learner_actions(self._controls), clues)
+        memory = self._memory(self.device)
+        actions = learner_actions(self._controls)
+        return Actor(self.config, memory.space, actions, memory.clues).to(self.device)
 
     def _memory(self, device: torch.device) -> Memory:
         assert self.config.past is not None  # `adapted` has filled it
