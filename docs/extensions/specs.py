@@ -92,7 +92,7 @@ def drawn(name: str) -> Any:
     )
     env = family.vector_env(tasks)
     try:
-        (episode, *_) = evaluate(policy, env, episodes=1, seed=0, max_steps=500).recorded
+        (episode, *_) = evaluate(policy, env, episodes=1, seed=0, max_steps=1000).recorded
         return family.render(
             tasks.row(0), episode.unpacked(family.observation_space, family.action_space)
         )
