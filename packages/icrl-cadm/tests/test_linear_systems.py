@@ -83,6 +83,16 @@ def cadm() -> DynamicsModel:
 
 
 @pytest.fixture(scope="module")
+def rebal() -> DynamicsModel:
+    return fitted(context="recurrent", future=5, epochs=8)
+
+
+@pytest.fixture(scope="module")
+def grbal() -> DynamicsModel:
+    return fitted(context="gradient", future=5, epochs=20, batch_size=64, adaptation_rate=0.1)
+
+
+@pytest.fixture(scope="module")
 def vanilla() -> DynamicsModel:
     return fitted(context="none", epochs=20, batch_size=64)
 
@@ -137,3 +147,17 @@ def test_under_its_context_the_model_errs_less_on_unseen_parameters(
     where: str, cadm: DynamicsModel, vanilla: DynamicsModel
 ):
     assert error(cadm, UNSEEN[where]) < 0.5 * error(vanilla, UNSEEN[where])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rebal", "grbal"])
+def test_what_passed_helps_other_ways_to_adapt_too(
+    name: str, vanilla: DynamicsModel, request: pytest.FixtureRequest
+):
+    adaptive = request.getfixturevalue(name)
+    assert error(adaptive, UNSEEN["within"]) < 0.5 * error(vanilla, UNSEEN["within"])
+
+
+@pytest.mark.slow
+def test_a_recurrent_state_tells_the_hidden_parameter(rebal: DynamicsModel):
+    assert probe(rebal) >= 0.9

@@ -90,6 +90,18 @@ class TestStacked(TestForces):
     settings: ClassVar = {"context": "stacked"}
 
 
+class TestRecurrent(TestForces):
+    settings: ClassVar = {"context": "recurrent"}
+
+
+class TestGradient(TestForces):
+    settings: ClassVar = {"context": "gradient", "adaptation_rate": 0.3}
+
+
+class TestGradientInHalfPrecision(TestGradient):
+    settings: ClassVar = {"context": "gradient", "precision": "bfloat16"}
+
+
 class TestHalfPrecision(TestForces):
     settings: ClassVar = {"precision": "bfloat16"}
 
@@ -163,6 +175,28 @@ def test_the_next_plan_begins_with_this_one_until_the_episode_ends():
     first, second, again = contexts(opening, seen([1, 2, 3]), opening)
     assert not torch.equal(first.solution, second.solution)
     torch.testing.assert_close(again.solution, first.solution)
+
+
+@torch.no_grad()
+def test_weights_adapt_to_what_passed_in_their_own_environment_alone():
+    """Of two environments in one state, the one to which something has happened expects another
+    outcome.
+    """
+    agent = new_agent(NUMBERS, FORCES, context="gradient", adaptation_rate=0.3)
+    policy, state = agent.policy(), torch.tensor([[1.0, 2, 3], [1, 2, 3]])
+    control = torch.zeros(2, 2)
+    empty = policy.initial_context(2).history
+    passed = empty.after(state, control, state + 5).cleared(torch.tensor([False, True]))
+
+    def following(history):
+        asked = (state[None, :, None], control[None, :, None], torch.Generator())
+        return policy.informed(history).following(*asked)[0, :, 0]
+
+    adapted, plain = following(passed), following(empty)
+    torch.testing.assert_close(plain[0], plain[1])
+    torch.testing.assert_close(adapted[1], plain[1])
+    assert (adapted[0] - plain[0]).norm() > 0.1
+    assert (adapted[0] - state[0] - 5).norm() < (plain[0] - state[0] - 5).norm()
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -73,7 +73,7 @@ def test_names_stand_for_the_rows_of_the_papers_table():
         "pe-ts": ("none", 5, 20, 32),
         "vanilla-cadm": ("encoded", 1, 1, 256),
         "pets-cadm": ("encoded", 5, 20, 256),
-        "grbal": ("gradient", 1, 1, 256),
+        "grbal": ("gradient", 1, 1, 32),
         "rebal": ("recurrent", 1, 1, 256),
     }
     assert {name for name, c in rows.items() if c.probabilistic} == {"cadm", "pe-ts", "pets-cadm"}

@@ -48,7 +48,7 @@ def icrl_agents() -> list[AgentSpec]:
         ),
         _planner(
             "grbal",
-            {"context": "gradient"},
+            {"context": "gradient", **WITHOUT_CONTEXT},
             "GrBAL: a model meta-learned to adapt by a gradient step on the last transitions.",
             paper="arXiv:1803.11347",
         ),
