@@ -1,0 +1,133 @@
+"""Fitting: who learns from what, how weights decay, and that a system of two parameters is learned.
+
+The system: x' = x + parameter * u, with a parameter of 1 or -1 that an episode keeps.
+"""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from icrl.nn import initial_weights
+from icrl_cadm.config import CaDMConfig
+from icrl_cadm.fitting import bootstraps, fit, layer_decays, optimizer_of, validation_pairs
+from icrl_cadm.model import DynamicsModel
+from icrl_cadm.states import States
+from icrl_cadm.transitions import Transitions
+
+SPACE = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+
+def new_model(**settings):
+    small = {"past": 7, "future": 3, "hidden": (32, 32), "encoder": (32,), "context_size": 4}
+    with initial_weights(generator()):
+        config = CaDMConfig(**small | settings)
+        return DynamicsModel(config, States(SPACE, "cpu"), 1, learns_rewards=False)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def episodes(rows, steps=9, seed=0, validation=0.1):
+    draws = generator(seed)
+    parameter = torch.where(torch.rand(rows, generator=draws) < 0.5, -1.0, 1.0)
+    control = torch.rand(steps, rows, 1, generator=draws) * 2 - 1
+    change = parameter[:, None] * control
+    following = torch.cat((change.cumsum(0), control), -1)
+    state = torch.cat((torch.zeros(1, rows, 2), following[:-1]))
+    opens = torch.zeros(steps, rows, dtype=torch.bool)
+    opens[0] = True
+    return Transitions.of(
+        state=state,
+        control=control,
+        following=following,
+        reward=following[..., 0],
+        terminated=torch.zeros_like(opens),
+        opens=opens,
+        validation=validation,
+        generator=draws,
+    )
+
+
+def fitted(epochs=6, rows=150, **settings) -> tuple[DynamicsModel, dict[str, float]]:
+    model = new_model(epochs=epochs, batch_size=32, **settings)
+    losses = fit(model, optimizer_of(model), episodes(rows), generator())
+    return model, losses
+
+
+def error(model: DynamicsModel) -> float:
+    """On new episodes, after their first transitions, in units of a change's square."""
+    unseen = episodes(97, seed=1)
+    index = (unseen.age > 3).nonzero().flatten()
+    context = model.context(unseen.history(index, model.config.past))
+    predicted = model.predict(unseen.state[index][None], unseen.control[index][None], context)
+    return (predicted[0, :, 0] - unseen.following[index, 0]).square().mean().item()
+
+
+def test_a_context_tells_what_a_model_without_one_cannot_know():
+    """The change averages 1/3 in square, and is anybody's guess without the parameter."""
+    with_context, without = (error(fitted(context=kind)[0]) for kind in ("encoded", "none"))
+    assert without > 0.25
+    assert with_context < 0.1 * without
+
+
+def test_members_have_bootstraps_of_their_own():
+    drawn = bootstraps(1000, 3, generator())
+    assert drawn.shape == (3, 1000)
+    assert not torch.equal(drawn[0], drawn[1])
+    # Of n rows drawn n times with replacement about 63 % are there.
+    assert all(500 < len(own.unique()) < 700 for own in drawn)
+
+
+def test_one_member_learns_from_every_row():
+    assert bootstraps(7, 1, generator()).tolist() == [[0, 1, 2, 3, 4, 5, 6]]
+
+
+def test_every_part_of_the_loss_is_told():
+    _, losses = fitted(epochs=1)
+    assert losses.keys() == {"forward", "backward", "epochs", "validation"}
+
+
+def test_without_rows_held_out_there_is_no_validation():
+    assert validation_pairs(episodes(3, validation=0.0), 1, generator()) is None
+
+
+def test_a_validation_loss_is_of_a_few_thousand_rows_at_most():
+    context, ahead = validation_pairs(episodes(2000, validation=0.5), 3, generator())
+    assert len(context) == len(ahead) == 5000
+
+
+def test_training_stops_once_the_validation_loss_has_risen_for_long(monkeypatch):
+    """The rolling mean begins at one and a half times the first loss, and keeps 0.99 of itself."""
+    losses = iter([1.0, 1.0, 3.0, 3.0, 3.0])
+    monkeypatch.setattr("icrl_cadm.fitting.validation_loss", lambda *_: next(losses))
+    _, found = fitted(epochs=5, rows=5)
+    assert found["epochs"] == 3
+
+
+def test_weights_decay_layer_by_layer_as_the_originals():
+    assert layer_decays(5) == [2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4]
+    model = new_model(hidden=(5, 5, 5, 5), encoder=(5, 5, 5))
+    decays = {
+        id(group["params"][0]): group["weight_decay"]
+        for group in optimizer_of(model).param_groups
+        if len(group["params"]) == 1
+    }
+    forwards, encoder = model.networks.forwards.layers, model.networks.encoder.perceptron.layers
+    assert [decays[id(layer.weight)] for layer in forwards] == layer_decays(5)
+    assert [decays[id(layer.weight)] for layer in encoder] == [2.5e-5, 5e-5, 7.5e-5, 0.0]
+
+
+def test_biases_do_not_decay():
+    *_, rest = optimizer_of(new_model()).param_groups
+    assert rest["weight_decay"] == 0
+    assert all(parameter.shape[-2] == 1 for parameter in rest["params"])
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_equal_generators_train_equal_models(members):
+    settings = {"epochs": 1, "rows": 7, "members": members, "particles": members}
+    (first, _), (again, _) = fitted(**settings), fitted(**settings)
+    theirs = again.state_dict()
+    assert all(torch.equal(x, theirs[name]) for name, x in first.state_dict().items())
