@@ -1,0 +1,365 @@
+"""Learning beside a context: what is learned, in which order, what is kept, what is refused."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from icrl.agent import Interface
+from icrl.cli import main
+from icrl.errors import ConfigError, DamagedFileError, SpaceError
+from icrl.families import TaskFamily
+from icrl.run import Run
+from icrl.testing import Corridor, random_trial
+from icrl.testing.counter import CounterFamily
+from icrl.training_view import training_view
+from icrl_cadm.config import CaDMConfig
+from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.model_free.clues import NOISE, TRANSITIONS
+from icrl_cadm.model_free.config import ModelFreeConfig
+from icrl_cadm.model_free.learning import ModelFreeAgent
+from icrl_cadm.model_free.networks import InferringExtractor, TowardsUnitGaussian
+from icrl_cadm.model_free.probing import Openings
+from icrl_cadm.transitions import Transitions
+
+CPU = torch.device("cpu")
+KINDS = ["none", "stacked", "probabilistic", "cadm", "probed"]
+SMALL_MODEL = CaDMConfig(
+    context_size=3,
+    encoder=(7,),
+    hidden=(7, 7),
+    iterations=2,
+    num_envs=3,
+    steps_per_iteration=33,
+    epochs=2,
+    batch_size=32,
+    horizon=2,
+    candidates=4,
+    elites=2,
+    refinements=1,
+)
+SMALL = ModelFreeConfig(
+    past=2,
+    steps=60,
+    num_envs=3,
+    rollout=10,
+    epochs=2,
+    minibatches=2,
+    encoder=(7,),
+    hidden=(7,),
+    context_size=3,
+    dynamics=SMALL_MODEL,
+)
+
+
+def agent_for(family: TaskFamily, kind: str, **settings) -> ModelFreeAgent:
+    return ModelFreeAgent(replace(SMALL, context=kind, **settings), Interface.of(family), CPU)
+
+
+def learned(
+    directory: Path, kind: str, family: TaskFamily | None = None, *, seed: int = 0, **settings
+) -> ModelFreeAgent:
+    family = family or Corridor()
+    agent = agent_for(family, kind, **settings)
+    agent.learn(training_view(family, None, seed=0), Run(directory, seed=seed, quiet=True))
+    return agent
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    theirs = other.state_dict()
+    return all(torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items())
+
+
+def actions(agent: ModelFreeAgent, *, argmax: bool = False) -> torch.Tensor:
+    """What its policy does in 31 rows, at three steps."""
+    spaces = agent.interface.observation_space, agent.interface.action_space
+    policy, generator = agent.policy(argmax=argmax), torch.Generator().manual_seed(0)
+    context, found = policy.initial_context(31), []
+    for timestep in random_trial(*spaces, 31, 3, torch.Generator().manual_seed(1)):
+        action, context = policy.act(timestep, context, generator)
+        found.append(action)
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", [Corridor, CounterFamily])
+def test_every_part_of_the_actor_learns(tmp_path, kind, family):
+    agent = learned(tmp_path, kind, family())
+    start = agent_for(family(), kind).actor.state_dict()
+    for name, tensor in agent.actor.state_dict().items():
+        assert tensor.isfinite().all(), name
+        assert not torch.equal(tensor, start[name]), name
+
+
+def test_the_learning_rate_and_the_clipping_fall_by_a_straight_line():
+    agent = agent_for(Corridor(), "stacked", learning_rate=1e-3, clip=0.4)
+    env = agent.environment(Corridor(), seed=0)
+    model = agent.model(env, seed=0)
+    assert [model.lr_schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx([1e-3, 5e-4, 0])
+    assert [model.clip_range(left) for left in (1.0, 0.5, 0.0)] == pytest.approx([0.4, 0.2, 0])
+
+
+def test_states_are_standardised_and_contexts_are_not():
+    env = agent_for(Corridor(), "cadm").environment(Corridor(), seed=0)
+    assert env.norm_obs_keys == ["state"] and not env.norm_reward
+    env = agent_for(Corridor(), "probabilistic", normalize_rewards=True).environment(
+        Corridor(), seed=0
+    )
+    assert env.norm_obs_keys == ["state", TRANSITIONS] and env.norm_reward
+
+
+# A model is trained first.
+
+
+@pytest.mark.parametrize("kind", ["cadm", "probed"])
+def test_ppo_learns_on_the_context_of_a_model_that_was_trained_before(tmp_path, kind):
+    agent = learned(tmp_path, kind)
+    first, _, _ = Run(tmp_path / "dynamics").load_checkpoint()
+    assert first == 66  # two iterations of eleven steps in three environments
+    fresh = agent_for(Corridor(), kind).dynamics.model
+    assert not same(agent.dynamics.model, fresh)
+    clues = agent.policy()._memory.clues
+    assert same(clues._model, agent.dynamics.model)
+
+
+def test_ppo_moves_nothing_in_the_model(tmp_path):
+    agent = learned(tmp_path, "cadm")
+    alone = CaDMAgent(agent.config.dynamics, agent.interface, CPU)
+    alone.learn(training_view(Corridor(), None, seed=0), Run(tmp_path / "alone", quiet=True))
+    assert same(agent.dynamics.model, alone.model)
+
+
+def test_a_pretrained_model_is_taken_as_it_is(tmp_path):
+    given = trained_cadm(tmp_path / "cadm")
+    agent = learned(tmp_path / "ppo", "cadm", past=None, pretrained=str(tmp_path / "cadm"))
+    assert same(agent.dynamics.model, given.model)
+    assert (agent.config.past, agent.config.dynamics) == (4, given.config)
+    assert not (tmp_path / "ppo" / "dynamics").exists()
+
+
+def trained_cadm(directory: Path, family: TaskFamily | None = None, **settings) -> CaDMAgent:
+    config = replace(SMALL_MODEL, **{"past": 4} | settings)
+    agent = CaDMAgent(config, Interface.of(family or Corridor()), CPU)
+    with torch.no_grad():
+        for weight in agent.model.parameters():
+            weight.mul_(1.5)
+    agent.save(directory / "agent")
+    return agent
+
+
+def test_openings_know_each_transition_by_the_first_of_its_episode():
+    """Seven steps of one episode, of which two are kept."""
+    numbers = torch.arange(7.0)[:, None, None]
+    transitions = Transitions.of(
+        state=numbers,
+        control=-numbers,
+        following=numbers + 1,
+        reward=numbers[..., 0],
+        terminated=torch.zeros(7, 1, dtype=torch.bool),
+        opens=(torch.arange(7) == 0)[:, None],
+        validation=0.0,
+        generator=torch.Generator(),
+    )
+    history = Openings.among(transitions).history(torch.tensor([0, 1, 2, 6]), 2)
+    assert history.state[..., 0].tolist() == [[0, 0], [0, 0], [0, 1], [0, 1]]
+    assert history.filled.tolist() == [0, 1, 2, 2]
+
+
+# The probabilistic context.
+
+
+def test_the_divergence_from_a_unit_gaussian_is_added_to_the_loss():
+    """The gradient of loss + weight * KL, beside autograd's of the same written out."""
+    generator = torch.Generator().manual_seed(0)
+    mean, log_deviation = (
+        torch.randn(3, 5, generator=generator, requires_grad=True) for _ in range(2)
+    )
+    passed = TowardsUnitGaussian.apply(mean, log_deviation, 0.7)
+    (passed[0].square().sum() + passed[1].sum()).backward()
+    found = mean.grad.clone(), log_deviation.grad.clone()
+    mean.grad = log_deviation.grad = None
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, log_deviation.exp()), torch.distributions.Normal(0.0, 1.0)
+    )
+    loss = mean.square().sum() + log_deviation.sum() + 0.7 * divergence.sum(1).mean()
+    loss.backward()
+    torch.testing.assert_close(found[0], mean.grad)
+    torch.testing.assert_close(found[1], log_deviation.grad)
+
+
+def test_a_context_is_drawn_by_the_noise_that_is_shown():
+    agent = agent_for(Corridor(), "probabilistic")
+    extractor = agent.actor.parts[0]
+    assert isinstance(extractor, InferringExtractor)
+    slots = torch.randn(2, 2 * (7 + 2), generator=torch.Generator().manual_seed(0))
+    noise = torch.tensor([[0.0] * 3, [2.0] * 3])
+    mean, log_deviation = extractor.inferred(slots)
+    found = extractor({"state": torch.ones(2, 7), TRANSITIONS: slots, NOISE: noise})
+    assert found.shape == (2, 10)
+    torch.testing.assert_close(found[0, 7:], mean[0])
+    torch.testing.assert_close(found[1, 7:], mean[1] + 2 * log_deviation[1].exp())
+
+
+# Runs.
+
+
+@pytest.mark.parametrize("kind", ["probabilistic", "cadm", "probed"])
+def test_a_seed_makes_an_agent_repeat(tmp_path, kind):
+    first, second = (learned(tmp_path / name, kind, seed=3) for name in ("first", "second"))
+    assert same(first.actor, second.actor)
+    assert not same(first.actor, learned(tmp_path / "other", kind, seed=4).actor)
+
+
+def test_learning_leaves_the_global_generators_alone(tmp_path):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    learned(tmp_path, "probed")
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+class Killed(Exception):
+    """Stands for a process that dies."""
+
+
+def dying(path: str, step: int):
+    """Runs that keep every checkpoint, and die after one in that file."""
+
+    class Dying(Run):
+        def checkpoint_due(self):
+            return True
+
+        def save_checkpoint(self, at, tensors, state):
+            super().save_checkpoint(at, tensors, state)
+            if self.checkpoint_path.parent.name == path and at >= step:
+                raise Killed
+
+    return Dying
+
+
+@pytest.mark.parametrize("kind", ["cadm", "probed"])
+@pytest.mark.parametrize(("stage", "step"), [("dynamics", 33), ("run", 30)])
+def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, kind, stage, step):
+    dies = dying(stage, step)
+    view = training_view(Corridor(), None, seed=0)
+    monkeypatch.setattr("icrl_cadm.model_free.learning.Run", dies)
+    with pytest.raises(Killed):
+        agent_for(Corridor(), kind).learn(view, dies(tmp_path / "run", quiet=True))
+    monkeypatch.undo()
+    agent = learned(tmp_path / "run", kind)
+    assert Run(tmp_path / "run").load_checkpoint()[0] == 60
+    assert same(agent.dynamics.model, learned(tmp_path / "other", kind).dynamics.model)
+
+
+def test_an_interrupted_run_keeps_what_it_learned(tmp_path):
+    class Pressed(Run):
+        """A run in which the user presses Ctrl-C after the first update."""
+
+        def log(self, step, scalars):
+            super().log(step, scalars)
+            signal.raise_signal(signal.SIGINT)
+
+    view = training_view(Corridor(), None, seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        agent_for(Corridor(), "stacked").learn(view, Pressed(tmp_path, quiet=True))
+    assert Run(tmp_path).load_checkpoint()[0] == 30
+
+
+@pytest.mark.parametrize("kind", ["probabilistic", "cadm", "probed"])
+def test_a_finished_run_has_nothing_left_to_do(tmp_path, kind):
+    first = learned(tmp_path, kind)
+    logs = {path: path.read_text() for path in tmp_path.rglob("progress.csv")}
+    assert same(learned(tmp_path, kind).actor, first.actor)
+    assert {path: path.read_text() for path in tmp_path.rglob("progress.csv")} == logs
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+    learned(tmp_path, "probabilistic", kl=0.4)
+    with pytest.raises(ConfigError, match=r"other settings .*kl = 0\.4, now 0\.5"):
+        learned(tmp_path, "probabilistic", kl=0.5)
+
+
+# Files.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", [Corridor, CounterFamily])
+def test_a_loaded_agent_acts_as_the_saved_one(tmp_path, kind, family):
+    agent = learned(tmp_path / "run", kind, family())
+    agent.save(tmp_path / "agent")
+    loaded = ModelFreeAgent.load(tmp_path / "agent", CPU)
+    assert (loaded.config, loaded.interface) == (agent.config, agent.interface)
+    assert torch.equal(actions(loaded), actions(agent))
+    assert torch.equal(actions(loaded, argmax=True), actions(agent, argmax=True))
+
+
+def test_a_saved_agent_keeps_the_model_that_it_was_given(tmp_path):
+    trained_cadm(tmp_path / "cadm")
+    agent = agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path / "cadm"))
+    agent.save(tmp_path / "agent")
+    (tmp_path / "cadm").rename(tmp_path / "elsewhere")
+    loaded = ModelFreeAgent.load(tmp_path / "agent", CPU)
+    assert same(loaded.dynamics.model, agent.dynamics.model)
+
+
+@pytest.mark.parametrize("folder", ["", "dynamics/"])
+@pytest.mark.parametrize("name", ["config.toml", "interface.json", "weights.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
+def test_a_damaged_agent_is_refused_by_the_file(tmp_path, folder, name, damage):
+    agent_for(Corridor(), "cadm").save(tmp_path)
+    path = tmp_path / f"{folder}{name}"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.write_bytes(b"{ this is something else")
+    with pytest.raises(
+        (DamagedFileError, ConfigError), match=f"{folder}{name}".replace(".", r"\.")
+    ):
+        ModelFreeAgent.load(tmp_path, CPU)
+
+
+# Refusals, before anything is trained.
+
+
+def test_a_pretrained_model_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"but there is no .*config\.toml\. Give a directory"):
+        agent_for(Corridor(), "cadm", pretrained=str(tmp_path / "nowhere"))
+
+
+def test_a_pretrained_model_of_another_family_is_refused(tmp_path):
+    trained_cadm(tmp_path, CounterFamily(length=5), past=2)
+    with pytest.raises(SpaceError, match="was trained on Counter, not on icrl-tests/Corridor-v0"):
+        agent_for(Corridor(), "cadm", pretrained=str(tmp_path))
+
+
+def test_a_pretrained_model_of_other_spaces_is_refused(tmp_path):
+    family = Corridor()
+    family.action_space = CounterFamily().action_space
+    trained_cadm(tmp_path, family)
+    with pytest.raises(SpaceError, match="was trained with the action space Box"):
+        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
+
+
+@pytest.mark.parametrize("context", ["none", "stacked"])
+def test_a_pretrained_model_that_infers_nothing_is_refused(tmp_path, context):
+    trained_cadm(tmp_path, context=context)
+    with pytest.raises(ConfigError, match=f"infers no context: .* {context!r}. Give one of cadm"):
+        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
+
+
+def test_a_pretrained_model_of_other_histories_is_refused(tmp_path):
+    trained_cadm(tmp_path)
+    with pytest.raises(ConfigError, match=r"past is 2, but the model of .* of 4 transitions"):
+        agent_for(Corridor(), "cadm", past=2, pretrained=str(tmp_path))
+
+
+def test_refusals_reach_the_command_line_as_messages(tmp_path, capsys):
+    argv = ["train", "ppo-cadm", "icrl/GridMaze-v0", "--agent.pretrained", "nowhere"]
+    assert main([*argv, "--quiet", "--budget", "smoke", "--out", str(tmp_path / "run")]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "pretrained is 'nowhere', but there is no" in message
+    assert "Traceback" not in message
