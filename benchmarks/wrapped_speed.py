@@ -1,10 +1,13 @@
-"""How many steps a second wrapped HalfCheetahVel makes, beside two processes that step it bare.
+"""How many steps a second wrapped bodies of MuJoCo make, beside bare ones, and on all cores.
 
-Ours steps 64 environments, in two worker processes, and hands one batch of tensors over at each
-step. Beside it, in the same run, two processes each call `step` of one environment of Gymnasium's
-and do nothing with what comes back: once as `gymnasium.make` gives it, and once without its
-wrappers, against which the ratio is stated. The pieces take turns, so that a busy machine slows all
-of them. Random actions, drawn beforehand; episodes of 200 steps.
+First HalfCheetahVel. Ours steps 64 environments, in two worker processes, and hands one batch of
+tensors over at each step. Beside it, in the same run, two processes each call `step` of one
+environment of Gymnasium's and do nothing with what comes back: once as `gymnasium.make` gives it,
+and once without its wrappers, against which the ratio is stated. The pieces take turns, so that a
+busy machine slows all of them. Random actions, drawn beforehand; episodes of 200 steps.
+
+Then CaDM's bodies, as many as are trained on at once: stepped in this process, and in one worker
+process for each core. Beside the ratio stands how many workers a family takes if it is not told.
 
     python benchmarks/wrapped_speed.py [--seconds 10]
 """
@@ -20,16 +23,24 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from measurement import write_result
+from measurement import hardware, write_result
 
 from icrl.plugins import make_family
 from icrl.wrapped.quiet import quieten_simulators
+from icrl.wrapped.vector import num_workers
 
 FAMILY, BARE = "icrl/HalfCheetahVel-v0", "HalfCheetah-v5"
 NUM_ENVS, NUM_PROCESSES, HORIZON = 64, 2, 200
 GATE = 0.7
 """The share of the bare processes' steps that we must make."""
 TURNS = 8
+BODIES = (
+    ("icrl/HalfCheetah-v0", 10),
+    ("icrl/HalfCheetah-v0", 64),
+    ("icrl/Ant-v0", 10),
+    ("icrl/SlimHumanoid-v0", 10),
+)
+"""Families and numbers of environments that are stepped on one core and on all."""
 
 
 def main() -> None:
@@ -37,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     seconds = parser.parse_args().seconds / TURNS
-    ours, close = wrapped()
+    ours, close = wrapped(FAMILY, NUM_ENVS, NUM_PROCESSES)
     kinds = {"bare, unwrapped": True, "bare, as made": False}
     bare = {name: Bare(unwrapped=unwrapped) for name, unwrapped in kinds.items()}
     rates: dict[str, list[float]] = {"icrl": [], **{name: [] for name in bare}}
@@ -64,23 +75,49 @@ def main() -> None:
         "steps_per_second": middle,
         "ratios": ratios,
         "gate": {"bare, unwrapped": GATE},
+        "all_cores": [all_cores(name, num_envs, seconds) for name, num_envs in BODIES],
     }
     print(write_result("wrapped_speed", measured, packages=("icrl-envs", "mujoco")))
 
 
-def wrapped() -> tuple[Any, Any]:
+def all_cores(name: str, num_envs: int, seconds: float) -> dict[str, Any]:
+    """Steps a second of some environments in this process and in a worker for each core."""
+    num_cores = hardware()["cores"]
+    told: dict[str, int] = {"one process": 0, "all cores": num_cores}
+    pieces = {piece: wrapped(name, num_envs, workers) for piece, workers in told.items()}
+    rates: dict[str, list[float]] = {piece: [] for piece in pieces}
+    for _ in range(TURNS):
+        for piece, (rate, _) in pieces.items():
+            rates[piece].append(rate(seconds))
+    for _, close in pieces.values():
+        close()
+    ratio = median(a / o for o, a in zip(*rates.values(), strict=True))
+    made: Any = make_family(name)
+    measured = {
+        "family": name,
+        "num_envs": num_envs,
+        "steps_per_second": {piece: round(median(values)) for piece, values in rates.items()},
+        "ratio": round(ratio, 2),
+        "workers_if_not_told": num_workers(made, num_envs),
+    }
+    print(measured)
+    return measured
+
+
+def wrapped(name: str, num_envs: int, workers: int) -> tuple[Any, Any]:
     """A function that measures our rate for some seconds, and one that ends the workers."""
-    family: Any = make_family(FAMILY)
-    env = family.vector_env(family.sample_tasks(NUM_ENVS, seed=0), workers=NUM_PROCESSES)
+    family: Any = make_family(name)
+    pool = family.sample_tasks(min(num_envs, family.num_tasks["train"] or num_envs), seed=0)
+    env = family.vector_env(pool, num_envs=num_envs, workers=workers)
     env.reset(seed=0)
-    actions = 2 * torch.rand(HORIZON, NUM_ENVS, 6) - 1
+    actions = 2 * torch.rand(HORIZON, num_envs, *family.action_space.shape) - 1
 
     def rate(seconds: float) -> float:
         steps, start = 0, time.perf_counter()
         while time.perf_counter() - start < seconds:
             for action in actions[:50]:
                 env.step(action)
-            steps += 50 * NUM_ENVS
+            steps += 50 * num_envs
         return steps / (time.perf_counter() - start)
 
     rate(0.2)

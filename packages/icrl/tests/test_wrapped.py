@@ -182,12 +182,16 @@ def test_a_family_that_steps_its_rows_itself_is_asked_to():
         family.vector_env(tasks, workers=2)
 
 
-@pytest.mark.parametrize(("num_envs", "workers"), [(8, 0), (64, 3)])
-def test_all_cores_step_what_takes_long(num_envs: int, workers: int, monkeypatch: Any):
-    """A step of half a tenth of a millisecond, as HalfCheetah's: one process for few of them."""
+@pytest.mark.parametrize(
+    ("num_envs", "seconds", "workers"), [(10, 4e-5, 0), (64, 4e-5, 3), (10, 1.5e-4, 3)]
+)
+def test_all_cores_step_what_takes_long(
+    num_envs: int, seconds: float, workers: int, monkeypatch: Any
+):
+    """Few half-cheetahs are stepped in one process, many of them or ten humanoids in workers."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
     family = CounterFamily()
-    family.step_seconds = 5e-5
+    family.step_seconds = seconds
     env = family.vector_env(family.sample_tasks(num_envs, seed=0))
     assert len(getattr(env._simulators, "_workers", [])) == workers
     env.close()

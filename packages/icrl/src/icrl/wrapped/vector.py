@@ -145,7 +145,7 @@ class WrappedVectorEnv(TaskVectorEnv):
         family, layout = self.family, self._layout
         against = _against_workers(family, render_mode)
         if workers is None:
-            workers = 0 if against else _worthwhile_workers(family, self.num_envs)
+            workers = 0 if against else num_workers(family, self.num_envs)
         if workers > 0 and against:
             raise UsageError(f"{family.id}: worker processes cannot {against}; use workers=0.")
         if workers > 0:
@@ -201,8 +201,10 @@ def _against_workers(family: "WrappedFamily", render_mode: str | None) -> str | 
     return None if AVAILABLE else "run on this system"
 
 
-def _worthwhile_workers(family: "WrappedFamily", num_envs: int) -> int:
-    """As many as there are cores, if a step of all environments takes long; else none."""
+def num_workers(family: "WrappedFamily", num_envs: int) -> int:
+    """How many processes are worth it: one for each core, if a step of all environments takes long;
+    else none.
+    """
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
