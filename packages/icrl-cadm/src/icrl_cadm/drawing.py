@@ -11,7 +11,6 @@ from torch import Tensor
 from icrl.report.style import (
     AGENT_COLOURS,
     FAINT,
-    HAIR,
     HEAD,
     INK,
     light_grid,
@@ -43,7 +42,7 @@ def draw_errors(family: str, errors: Mapping[str, Mapping[str, np.ndarray]], pat
         figure = new_figure(
             PANEL + HEAD + 1.0,
             f"{family}: how far forecasts are off",
-            "open loop, root mean squared error; 1 is the deviation of states in training tasks",
+            "open loop, root mean squared error; 1 is the deviation of the states in the split",
         )
         margins(figure, left=0.6, right=0.2, bottom=BELOW, top=HEAD + 0.4)
         panels = figure.subplots(1, len(splits), sharey=True, squeeze=False)[0]
@@ -55,9 +54,11 @@ def draw_errors(family: str, errors: Mapping[str, Mapping[str, np.ndarray]], pat
                 ahead = np.arange(1, len(by_split[split]) + 1)
                 colour = AGENT_COLOURS[place % len(AGENT_COLOURS)]
                 axes.plot(ahead, by_split[split], color=colour, label=name, linewidth=1.8)
-            axes.set_ylim(bottom=0)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
         if len(errors) > 1:
-            panels[0].legend(frameon=False, loc="upper left", fontsize=8)
+            panels[0].legend(frameon=False, loc="lower right", fontsize=8)
         save(figure, path)
 
 
@@ -73,18 +74,23 @@ def draw_contexts(
     values = parameters(tasks)
     with styled():
         figure = new_figure(
-            PANEL + HEAD + 1.4,
+            PANEL + HEAD + 1.2,
             f"{family}: the learned context, coloured by the task",
-            f"two principal components, which explain {shares[0]:.0%} and {shares[1]:.0%}",
+            f"two principal components, which explain {shares[0]:.1%} and {shares[1]:.1%}",
         )
-        margins(figure, left=0.6, right=0.2, bottom=BELOW + 0.3, top=HEAD + 0.4)
+        margins(figure, left=0.3, right=0.6, bottom=BELOW, top=HEAD + 0.4)
         panels = figure.subplots(1, len(values), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (name, by_split) in zip(panels, values.items(), strict=True):
             axes.set_title(name, color=INK, fontsize=10)
             _scatter(figure, axes, places, by_split)
         if len(contexts) > 1:
             handles, labels = panels[0].get_legend_handles_labels()
-            figure.legend(handles, labels, frameon=False, loc="lower center", ncols=len(labels))
+            legend = figure.legend(
+                handles, labels, frameon=False, loc="lower center", ncols=len(labels)
+            )
+            for handle in legend.legend_handles:
+                if handle is not None:
+                    handle.set(color=FAINT)
         save(figure, path)
 
 
@@ -147,15 +153,15 @@ def draw_trajectories(family: str, trajectories: Mapping[str, Trajectory], path:
             len(trajectories),
             count,
             squeeze=False,
-            gridspec_kw={"hspace": BELOW / row, "wspace": 0.3},
+            gridspec_kw={"hspace": BELOW / row, "wspace": 0.35},
         )
         for line, (split, trajectory) in zip(panels, trajectories.items(), strict=True):
             for number, axes in enumerate(line):
                 _trajectory(axes, trajectory, number)
-                axes.set_title(f"number {number + 1} of the state", color=FAINT, fontsize=8)
-            text = ", ".join(f"{name} {value:.3g}" for name, value in trajectory.task.items())
-            line[0].set_title(text[:LONGEST_TITLE], color=INK, fontsize=9, loc="left")
-            line[0].set_ylabel(split)
+                axes.set_ylabel(f"number {number + 1}", fontsize=8, labelpad=1)
+            task = ", ".join(f"{name} {value:.3g}" for name, value in trajectory.task.items())
+            title = f"{split}: {task}"[:LONGEST_TITLE]
+            line[0].set_title(title, color=INK, fontsize=10, loc="left")
         for axes in panels[-1]:
             axes.set_xlabel("step")
         save(figure, path)
@@ -163,7 +169,7 @@ def draw_trajectories(family: str, trajectories: Mapping[str, Trajectory], path:
 
 def _trajectory(axes: "Axes", trajectory: Trajectory, number: int) -> None:
     light_grid(axes)
-    axes.plot(trajectory.real[:, number].numpy(), color=HAIR, linewidth=4)
+    axes.plot(trajectory.real[:, number].numpy(), color=FAINT, linewidth=4, alpha=0.3)
     for begin, imagined in trajectory.imagined:
         opening = trajectory.real[begin : begin + 1, number]
         values = torch.cat([opening, imagined[:, number]]).numpy()

@@ -86,7 +86,7 @@ def draw(agents: Mapping[str, CaDMAgent], options: argparse.Namespace) -> list[P
     played = recorded(first, family, options)
     past = max(agent.config.past or 1 for agent in agents.values())
     starts = {split: each.starts(past) for split, each in played.items()}
-    scale = played[family.splits[0]].transitions.state.std(0)
+    scale = {split: each.transitions.state.std(0) for split, each in played.items()}
     horizon = min(options.horizon, family.max_episode_steps or options.horizon)
     forecasts = {
         name: {
@@ -96,7 +96,7 @@ def draw(agents: Mapping[str, CaDMAgent], options: argparse.Namespace) -> list[P
         for name, agent in agents.items()
     }
     errors = {
-        name: {split: each.errors(scale).cpu().numpy() for split, each in by_split.items()}
+        name: {split: each.errors(scale[split]).cpu().numpy() for split, each in by_split.items()}
         for name, by_split in forecasts.items()
     }
     draw_errors(family.id, errors, options.out / "prediction-error.png")
