@@ -38,8 +38,8 @@ def pendulum_picture(task: Mapping[str, np.ndarray], episode: Episode) -> np.nda
     ways = list(pairwise(tips))
     canvas.trail(ways, 3.5, [TRAIL] * len(ways), fading(len(ways)))
     canvas.line(hinge, tips[-1], 7.0, AGENT)
-    canvas.disc(tips[-1], 15 * mass**0.5 + 1.5, WALL)
-    canvas.disc(tips[-1], 15 * mass**0.5, GOLD)
+    canvas.disc(tips[-1], 10 * mass**0.5 + 1.5, WALL)
+    canvas.disc(tips[-1], 10 * mass**0.5, GOLD)
     if len(episode.action):
         _torque(canvas, hinge, float(episode.action[-1, 0]))
     canvas.disc(hinge, 5.0, WALL)
