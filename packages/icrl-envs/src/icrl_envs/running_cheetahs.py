@@ -66,8 +66,9 @@ class HalfCheetah(WeighedBodies, RunningCheetahs):
     | extreme  | 8     | both of .2, .3, or both of 1.7, 1.8                       |
     | test     | 16    | moderate and extreme                                      |
 
-    The reward is a function of the next observation and the action. What the optimum earns is
-    unknown; random actions were measured to earn -282.
+    Episodes open nearly still, postures within 0.001 of rest. The reward is a function of the next
+    observation and the action. What the optimum earns is unknown; random actions were measured to
+    earn -282.
 
     Keywords: `physics` ("cadm-2020": only masses and damping are written into the simulator, as by
     CaDM's code; "consistent": inertias follow the masses, and MuJoCo works out again what it
