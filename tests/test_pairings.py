@@ -10,6 +10,9 @@
 | Blackjack-v1                     | Tuple                          | Discrete | Gymnasium's  |
 | icrl/MiniGrid-FourRooms-v0       | Dict of symbols and Discrete   | Discrete | wrapped      |
 | icrl/HalfCheetahVel-v0           | Box                            | Box      | wrapped      |
+| icrl/HalfCheetah-v0              | Box                            | Box      | wrapped      |
+| icrl/Pendulum-v0                 | Box                            | Box      | native       |
+| icrl/CartPole-v0                 | Box                            | Discrete | native       |
 | icrl/GridMaze-v0                 | Box, whole numbers             | Discrete | native       |
 | icrl/Watermaze-v0                | Box of pixels                  | Discrete | native       |
 | icrl/Procgen-Maze-v0             | Box of pixels                  | Discrete | wrapped      |
@@ -44,6 +47,14 @@ NEEDS_ENVPOOL = pytest.mark.skipif(
 ON_PROCGEN = [
     pytest.param(agent, "icrl/Procgen-Maze-v0", marks=NEEDS_ENVPOOL) for agent in ("leep", "ppo")
 ]
+BY_CADM = (
+    *product(("cadm",), (*FAMILIES, *WRAPPED, "icrl/HalfCheetah-v0", "icrl/Watermaze-v0")),
+    *product(("vanilla-dm", "stacked-dm", "pe-ts"), ("icrl/Pendulum-v0", "icrl/CartPole-v0")),
+    *product(("vanilla-cadm", "pets-cadm"), ("icrl/Pendulum-v0", "icrl/CartPole-v0")),
+    *product(("grbal", "rebal"), ("icrl/Pendulum-v0", "icrl/DarkRoom-v0")),
+    *product(("ppo-cadm", "ppo-ep"), ("icrl/CartPole-v0", "icrl/HalfCheetah-v0", "Blackjack-v1")),
+    *product(("stacked-ppo", "ppo-pc"), ("icrl/Pendulum-v0", "MiniGrid-Empty-5x5-v0")),
+)
 BY_SB3 = (
     *product(("ppo",), ("icrl/DarkRoom-v0", "icrl/Watermaze-v0", "Blackjack-v1", *WRAPPED)),
     ("dqn", "CartPole-v1"),
@@ -59,6 +70,7 @@ BY_SB3 = (
         *BY_SB3,
         *BY_LEEP,
         *BY_ELIMINATION,
+        *BY_CADM,
         *ON_PROCGEN,
     ],
 )
