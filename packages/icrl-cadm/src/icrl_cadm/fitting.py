@@ -91,7 +91,7 @@ def fit(
         losses["validation"] = found
         if rolling is None:
             # The first epochs may get worse before they get better; so does the original begin.
-            rolling, before = 1.5 * found if found > 0 else found / 1.5, None
+            rolling = 1.5 * found if found > 0 else found / 1.5
         before, rolling = rolling, PERSISTENCE * rolling + (1 - PERSISTENCE) * found
         if rolling > before:
             break

@@ -28,7 +28,7 @@ class Transitions:
     left: Tensor
     """[transitions] int64: how many come after it in its episode."""
     held_out: Tensor
-    """[transitions] bool: whether training does not see it."""
+    """[transitions] bool: whether training leaves out the context before it."""
 
     @classmethod
     def of(
@@ -48,7 +48,7 @@ class Transitions:
         Args:
             opens: [time, envs] bool, whether a transition is its episode's first; those of the
                 first time are taken as such.
-            validation: share of the transitions to hold out.
+            validation: share of the contexts to hold out.
             generator: draws which.
         """
         time, envs = opens.shape
