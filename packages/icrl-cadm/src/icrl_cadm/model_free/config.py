@@ -21,7 +21,7 @@ FROM_A_MODEL = ("cadm", "probed")
 class ModelFreeConfig(Config):
     """Settings of PPO beside a context: those of the context, then PPO's own.
 
-    PPO's defaults are the paper's, but for `normalize_rewards`, of which it does not speak.
+    PPO's defaults are the paper's, but for `normalize_rewards`, which is ours.
     """
 
     context: Kind = "cadm"
