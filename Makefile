@@ -70,6 +70,7 @@ bench: $(STAMP) ## Run the benchmarks that take minutes; the results lie in benc
 	$(BIN)/python benchmarks/recorder_cost.py
 	$(BIN)/python benchmarks/ad_speed.py
 	$(BIN)/python benchmarks/leep_cost.py
+	$(BIN)/python benchmarks/planning_speed.py
 
 clean: ## Remove what was built and cached; .venv, runs and benchmark results stay
 	rm -rf docs/_build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

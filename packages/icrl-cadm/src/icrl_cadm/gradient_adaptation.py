@@ -77,8 +77,8 @@ def stepped(network: Perceptron, steps: list[LayerStep], x: Tensor) -> Tensor:
     layers = _layers(network)
     x = x.to(layers[0].weight.dtype)
     for layer, step in zip(layers[:-1], steps[:-1], strict=True):
-        x = network.activation(_through(layer, x) - _correction(step, x))
-    return (_through(layers[-1], x) - _correction(steps[-1], x)).float()
+        x = network.activation(_through_stepped(layer, step, x))
+    return _through_stepped(layers[-1], steps[-1], x).float()
 
 
 def adaptation(model: "DynamicsModel", history: History) -> list[LayerStep]:
@@ -110,9 +110,14 @@ def _through(layer: MemberLinear, x: Tensor) -> Tensor:
     return layer(x.flatten(1, 2)).unflatten(1, x.shape[1:3])
 
 
-def _correction(step: LayerStep, x: Tensor) -> Tensor:
-    """What the step takes from the layer's output, [members, rows, queries, outputs]."""
-    return (x @ step.seen.transpose(2, 3) + 1) @ step.slope
+def _through_stepped(layer: MemberLinear, step: LayerStep, x: Tensor) -> Tensor:
+    """The same, less what each row's own step takes from it: (x · seen + 1) @ slope, where the one
+    is the bias's.
+    """
+    shared = _through(layer, x)
+    seen, slope, each, queries = (t.flatten(0, 1) for t in (*step, shared, x))
+    shares = torch.baddbmm(x.new_ones(()), queries, seen.transpose(1, 2))
+    return torch.baddbmm(each, shares, slope, alpha=-1).view_as(shared)
 
 
 def _silu_slope(z: Tensor) -> Tensor:
