@@ -86,6 +86,7 @@ def returns(directory, context: str) -> np.ndarray:
         rollout=40,
         minibatches=4,
         learning_rate=1e-3,
+        normalize_rewards=True,
         encoder=(32,),
         context_size=3,
         dynamics=dynamics,

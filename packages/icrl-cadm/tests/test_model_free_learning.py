@@ -104,11 +104,11 @@ def test_the_learning_rate_and_the_clipping_fall_by_a_straight_line():
 
 def test_states_are_standardised_and_contexts_are_not():
     env = agent_for(Corridor(), "cadm").environment(Corridor(), seed=0)
-    assert env.norm_obs_keys == ["state"] and env.norm_reward
-    env = agent_for(Corridor(), "probabilistic", normalize_rewards=False).environment(
+    assert env.norm_obs_keys == ["state"] and not env.norm_reward
+    env = agent_for(Corridor(), "probabilistic", normalize_rewards=True).environment(
         Corridor(), seed=0
     )
-    assert env.norm_obs_keys == ["state", TRANSITIONS] and not env.norm_reward
+    assert env.norm_obs_keys == ["state", TRANSITIONS] and env.norm_reward
 
 
 # A model is trained first.

@@ -21,7 +21,7 @@ FROM_A_MODEL = ("cadm", "probed")
 class ModelFreeConfig(Config):
     """Settings of PPO beside a context: those of the context, then PPO's own.
 
-    PPO's defaults are the paper's, but for `normalize_rewards`, which is ours.
+    PPO's defaults are the paper's.
     """
 
     context: Kind = "cadm"
@@ -71,10 +71,11 @@ class ModelFreeConfig(Config):
     """Weight of the critic's loss."""
     gradient_norm: float = 0.5
     """Largest norm of a gradient."""
-    normalize_rewards: bool = True
+    normalize_rewards: bool = False
     """Divide rewards by the running deviation of returns (SB3's VecNormalize). The critic cannot
     follow Pendulum's returns of a thousand and more otherwise: at the paper's rate and norm of
-    gradients it explains nothing of their variance for most of the training."""
+    gradients it explains nothing of their variance for most of the training. The presets do it at
+    every budget but `full`, which is the paper's."""
     hidden: tuple[int, ...] = (64, 64)
     """Hidden units (tanh) of the actor, and of the critic."""
 
