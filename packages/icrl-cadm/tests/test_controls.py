@@ -41,7 +41,7 @@ def test_an_action_is_shown_as_a_vector(space: Space, action: Any, vector: list[
 
 @pytest.mark.parametrize(("space", "action", "vector"), EXAMPLES, ids=str)
 def test_a_vector_comes_back_as_the_action(space: Space, action: Any, vector: list[float]):
-    received = Controls(space).decoded(torch.tensor([vector] * 3))
+    received = Controls(space).decoded(torch.tensor([vector] * 3, dtype=torch.float32))
     assert (received.shape, received.dtype) == ((3, *leaf_shape(space)), leaf_dtype(space))
     assert received.tolist() == [np.asarray(action).tolist()] * 3
 
