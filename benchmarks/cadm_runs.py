@@ -7,7 +7,7 @@ read it), with an evaluation for each split and `run.json`, which is there once 
 
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from icrl.devices import find_device
 from icrl.evaluation import Evaluation, evaluate
 from icrl.families import TaskFamily
 from icrl.files import read_json, write_json
-from icrl.plugins import AgentSpec, Provided, load_entry_point
+from icrl.plugins import load_entry_point
 from icrl.plugins.lookup import provided
 from icrl.run import Run
 from icrl.trained import TRAINED, load_agent_class, loaded
@@ -70,13 +70,18 @@ def overrides(
     family: TaskFamily, agent: str, given: dict[str, Any], device: torch.device
 ) -> dict[str, Any]:
     """What sets an agent's runs apart from the paper's settings: what was given on the command
-    line, and what ensembles do without on two cores.
+    line, as far as the agent has such settings, and what ensembles do without on two cores.
     """
-    if agent in MODEL_FREE:
-        return {}
     planner = "cem" if isinstance(family.action_space, spaces.Box) else "shooting"
     smaller = ON_TWO_CORES[planner] if agent in ENSEMBLES and device.type == "cpu" else {}
-    return {**smaller, **given}
+    known = {field.name for field in fields(config_class(agent))}
+    return {**smaller, **{name: value for name, value in given.items() if name in known}}
+
+
+def config_class(row: str) -> type[Config]:
+    """The class of a row's settings."""
+    spec = provided("agents", STANDS_FOR.get(row, (row,))[0]).spec
+    return load_entry_point(str(spec.config))
 
 
 def completed(asked: Asked, out: Path, device: str = "cpu") -> dict[str, Any]:
@@ -132,7 +137,8 @@ def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -
     if (directory / TRAINED).exists():
         return loaded(agent, directory, device)
     interruptions = _calls_before(directory)
-    learner = load_agent_class(agent)(config(agent, settings), Interface.of(family), device)
+    config = config_class(asked.agent).from_dict({**agent.spec.settings, **settings})
+    learner = load_agent_class(agent)(config, Interface.of(family), device)
     assert isinstance(learner, OnlineAgent)
     began = time.monotonic()
     run = Run(directory, seed=asked.seed, quiet=not sys.stderr.isatty())
@@ -149,12 +155,6 @@ def settings_of(asked: Asked, out: Path) -> tuple[str, dict[str, Any]]:
     if asked.agent in MODEL_FREE and asked.family not in LITTLE:
         settings = {**settings, **LONG}
     return name, {**settings, **_pretrained(asked, out), **asked.overrides}
-
-
-def config(agent: Provided[AgentSpec], settings: dict[str, Any]) -> Config:
-    """An agent's settings: the defaults, what its name stands for, then these."""
-    assert agent.spec.config is not None
-    return load_entry_point(agent.spec.config).from_dict({**agent.spec.settings, **settings})
 
 
 def environment_steps(config: Config) -> int:

@@ -8,11 +8,12 @@ moderate and extreme tasks, the cell has the mean and the standard deviation ove
 states its own. A run that stands in `--out` is not repeated, one that was interrupted goes on, and
 a cell without runs says so. Agents plan on two cores with the paper's 40,000 steps on CartPole and
 Pendulum; ensembles with fewer particles and candidates there, unless `--device cuda`.
-`--set iterations=6` changes a setting of the agents that plan.
+`--set iterations=6 normalize_rewards=true` changes settings of the agents that have them.
 """
 
 import argparse
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import torch
 from cadm_cells import cells, gates, shown
 from cadm_paper import LITTLE, TABLES, TITLES
 from cadm_picture import draw
-from cadm_runs import Asked, completed, finished, overrides
+from cadm_runs import Asked, completed, config_class, finished, overrides
 from measurement import write_result
 
 from icrl import make_family
@@ -46,8 +47,15 @@ def main() -> None:
 
 
 def wanted(options: argparse.Namespace) -> list[Asked]:
-    """The runs that were asked for, seed by seed, so that early ones make whole rows of tables."""
+    """The runs that were asked for, seed by seed, so that early ones make whole rows of tables.
+
+    Raises:
+        SystemExit: for a setting that none of the agents has.
+    """
     device, given = find_device(options.device), settings(options)
+    known = {field.name for row in options.rows for field in fields(config_class(row))}
+    if options.rows and (unknown := sorted(given.keys() - known)):
+        raise SystemExit(f"none of {options.rows} has the settings {unknown}.")
     families = {name: make_family(name) for name in options.families if options.rows}
     return [
         Asked(name, agent, seed, overrides(family, agent, given, device))
@@ -80,7 +88,11 @@ def parsed() -> argparse.Namespace:
         "--precision", choices=("float32", "bfloat16"), default="float32", help="while planning"
     )
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of planning agents"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings of the agents that have them",
     )
     return parser.parse_args()
 

@@ -217,7 +217,37 @@ def test_ensembles_plan_with_less_on_two_cores(runs_module):
     assert runs_module.overrides(family, "vanilla-dm", given, cpu) == given
     assert runs_module.overrides(family, "pe-ts", given, cpu)["particles"] == 5
     assert runs_module.overrides(family, "pe-ts", given, gpu) == given
-    assert runs_module.overrides(family, "ppo-cadm", given, cpu) == {}
+    assert runs_module.overrides(family, "stacked-dm", given, cpu) == given
+
+
+@pytest.mark.parametrize("agent", ["ppo", "ppo-cadm"])
+def test_an_agent_is_given_the_settings_that_it_has(runs_module, agent):
+    family, given = make_family(PENDULUM), {"iterations": 3, "normalize_rewards": True}
+    found = runs_module.overrides(family, agent, given, torch.device("cpu"))
+    assert found == {"normalize_rewards": True}
+
+
+def test_a_setting_that_no_agent_has_is_refused(scripts, monkeypatch):
+    import cadm_tables
+
+    monkeypatch.setattr("sys.argv", ["cadm_tables.py", "--rows", "ppo", "--set", "members=3"])
+    with pytest.raises(SystemExit, match=r"none of \['ppo'\] has the settings \['members'\]"):
+        cadm_tables.main()
+
+
+def test_runs_are_asked_for_seed_by_seed(scripts, monkeypatch):
+    import cadm_tables
+
+    argv = ["cadm_tables.py", "--rows", "pe-ts", "ppo", "--seeds", "3", "5", "--set", "horizon=7"]
+    monkeypatch.setattr("sys.argv", [*argv, "--families", PENDULUM])
+    found = cadm_tables.wanted(cadm_tables.parsed())
+    assert [(one.agent, one.seed) for one in found] == [
+        ("pe-ts", 3),
+        ("ppo", 3),
+        ("pe-ts", 5),
+        ("ppo", 5),
+    ]
+    assert found[0].overrides["horizon"] == 7 and found[1].overrides == {}
 
 
 SMALL = {
