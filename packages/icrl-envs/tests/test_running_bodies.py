@@ -282,13 +282,22 @@ def test_in_consistent_physics_all_that_follows_from_masses_follows(name):
 
 @pytest.mark.parametrize(("physics", "inertia"), [("cadm-2020", 1), ("consistent", 0.25)])
 def test_an_ant_has_two_light_and_two_heavy_legs(physics, inertia):
-    """World, torso, six parts of front legs, six of hind legs."""
+    """World, torso, six parts of left legs, six of right legs."""
     before, after = written("Ant", {"mass": 0.25}, physics=physics)
     factors = np.array([1] * 2 + [0.25] * 6 + [4] * 6)
     np.testing.assert_allclose(after["body_mass"], factors * before["body_mass"])
     np.testing.assert_allclose(after["body_inertia"][2:8], inertia * before["body_inertia"][2:8])
     np.testing.assert_allclose(after["body_inertia"][8:], before["body_inertia"][8:] / inertia)
     assert np.array_equal(after["dof_damping"], before["dof_damping"])
+
+
+def test_an_ants_light_legs_are_to_the_left_of_its_way():
+    """Which leads along x; the file that calls them front legs means no direction by that."""
+    env = family_of("Ant").make_env()
+    env.reset(seed=0)
+    simulator = env.unwrapped
+    aside = simulator.data.xipos[2:, 1] - simulator.data.xpos[1, 1]
+    assert (aside[:6] > 0).all() and (aside[6:] < 0).all()
 
 
 @pytest.mark.parametrize("name", WEIGHED)

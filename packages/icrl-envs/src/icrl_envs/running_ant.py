@@ -1,4 +1,4 @@
-"""An ant whose front legs are light and whose hind legs are heavy.
+"""An ant whose left legs are light and whose right legs are heavy.
 
 Lee et al. 2020, "Context-aware Dynamics Model for Generalization in Model-Based Reinforcement
 Learning" (CaDM), arXiv:2005.06800.
@@ -29,7 +29,7 @@ class Ant(WeighedBodies, SpeedyBodies):
     | action      | Box [8] in ±1    | torques of the joints                                       |
     | reward      | any              | speed + 0.05 - 0.005 * sum of squared actions               |
     | episode     | 1000 steps       | truncated; nothing ends it                                  |
-    | task        | mass             | the front legs' masses are multiplied by it, the hind legs' |
+    | task        | mass             | the left legs' masses are multiplied by it, the right legs' |
     |             |                  | divided by it                                               |
 
     | split    | tasks | mass                                                      |
@@ -39,8 +39,10 @@ class Ant(WeighedBodies, SpeedyBodies):
     | extreme  | 5     | .2, .25, .3, .35, .4                                      |
     | test     | 9     | moderate and extreme, which both have .4                  |
 
-    The speed is the torso's along x. The reward is a function of the next observation and the
-    action. What the optimum earns is unknown; random actions were measured to earn 28.
+    The speed is the torso's along x. The left legs are those to the left of that way as the ant
+    opens; its file calls them front legs, and the right ones hind legs. The reward is a function of
+    the next observation and the action. What the optimum earns is unknown; random actions were
+    measured to earn 28.
 
     Keywords: `physics` ("cadm-2020": only masses are written into the simulator, as by CaDM's code;
     "consistent": inertias follow the masses, and MuJoCo works out again what it derives from both.
@@ -61,7 +63,7 @@ class Ant(WeighedBodies, SpeedyBodies):
     task_space = spaces.Dict({"mass": FACTOR})
 
     def factors(self, task: Task) -> tuple[np.ndarray, float]:
-        """Of the front legs' parts, then of the hind legs'; the torso's mass and damping stay."""
+        """Of the left legs' parts, then of the right legs'; the torso's mass and damping stay."""
         mass = float(task["mass"])
         return np.repeat((mass, 1 / mass), PARTS), 1.0
 

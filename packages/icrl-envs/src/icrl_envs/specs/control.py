@@ -56,7 +56,7 @@ def _context_aware() -> list[FamilySpec]:
     named = [
         ("HalfCheetah", "running_cheetahs", "Run with untold masses and joint damping."),
         ("CrippledHalfCheetah", "running_cheetahs", "Run although a joint does not obey."),
-        ("Ant", "running_ant", "Walk on light front legs and heavy hind legs, untold how much."),
+        ("Ant", "running_ant", "Walk on light left legs and heavy right legs, untold how much."),
         ("SlimHumanoid", "slim_humanoid", "Run on two legs with untold masses and damping."),
     ]
     return [
