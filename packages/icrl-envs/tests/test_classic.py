@@ -99,11 +99,19 @@ def test_one_rule_keeps_up_every_pole(split):
 
 
 @pytest.mark.parametrize(
-    ("id", "random"), [("icrl/CartPole-v0", 22.6), ("icrl/Pendulum-v0", -1673)]
+    ("id", "split", "random"),
+    [
+        ("icrl/CartPole-v0", "train", 22.6),
+        ("icrl/CartPole-v0", "moderate", 22.8),
+        ("icrl/CartPole-v0", "extreme", 21.7),
+        ("icrl/Pendulum-v0", "train", -1673),
+        ("icrl/Pendulum-v0", "moderate", -1654),
+        ("icrl/Pendulum-v0", "extreme", -1653),
+    ],
 )
-def test_random_returns_are_those_of_the_datasheet(id, random):
+def test_random_returns_are_those_of_the_datasheet(id, split, random):
     family = icrl.make_family(id)
-    tasks = family.sample_tasks(family.num_tasks["train"], seed=0)
+    tasks = family.sample_tasks(family.num_tasks[split], split=split, seed=0)
     assert family.random_return(tasks).mean().item() == pytest.approx(random, rel=0.01)
 
 
