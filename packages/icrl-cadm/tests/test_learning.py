@@ -18,7 +18,6 @@ from icrl.training_view import training_view
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.learning import CaDMAgent, Training
 from icrl_cadm.policy import PlanningPolicy
-from icrl_envs.pendulum import Pendulum
 
 CPU = torch.device("cpu")
 SMALL = CaDMConfig(
@@ -225,23 +224,25 @@ def test_an_observation_of_a_simulator_that_is_not_finite_is_named(tmp_path):
         agent_for(family).learn(family, Run(tmp_path, quiet=True))
 
 
-class Overflowing(Pendulum):
-    """Its second environment's speed is endless once it moves."""
+def overflowing():
+    """Pendulums the second of which is endlessly fast after a few steps."""
+    family, steps = make_family(PENDULUM), []
+    transition, observation = family.transition, family.observation
 
-    def observation(self, state, task):
-        seen = super().observation(state, task)
-        row = torch.arange(len(seen))[:, None] == 1
-        return torch.where(row & (self.steps > 5), torch.inf, seen)
+    def moved(state, action, task, generator):
+        steps.append(1)
+        return transition(state, action, task, generator)
 
-    steps = 0
+    def seen(state, task):
+        shown = observation(state, task)
+        row = torch.arange(len(shown))[:, None] == 1
+        return torch.where(row & (len(steps) > 5), torch.inf, shown)
 
-    def transition(self, state, action, task, generator):
-        self.steps += 1
-        return super().transition(state, action, task, generator)
+    family.transition, family.observation = moved, seen
+    return family
 
 
 def test_an_observation_of_a_native_family_that_is_not_finite_is_named(tmp_path):
-    family = Overflowing()
-    family.id = "test/Overflowing"
+    family = overflowing()
     with pytest.raises(SpaceError, match=r"environment 1, step \d+: .* not finite: \[inf"):
         agent_for(family).learn(family, Run(tmp_path, quiet=True))
