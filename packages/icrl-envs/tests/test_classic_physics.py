@@ -146,6 +146,23 @@ def test_planners_are_told_where_a_pole_has_fallen():
     assert reward.tolist() == [1.0] * 5
 
 
+def test_the_originals_planner_is_paid_on_after_a_pole_has_fallen():
+    """One off for each bound that is violated, and again 1 where the pole comes back up."""
+    after = of([2.3, 9, 0.2, 9], [2.5, 0, 0, 0], [0, 0, -0.21, 0], [-2.5, 0, 0.21, 0], [0, 0, 0, 0])
+    reward, ended = CartPole(planner_reward="cadm-2020").reward_and_termination(
+        torch.zeros(5, 4), torch.zeros(5, dtype=torch.int64), after
+    )
+    assert reward.tolist() == [1, 0, 0, -1, 1]
+    assert not ended.any()
+
+
+def test_an_imagined_pole_that_is_nowhere_has_fallen():
+    _, ended = CartPole().reward_and_termination(
+        torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64), of([0, 0, torch.nan, 0])
+    )
+    assert ended.tolist() == [True]
+
+
 @pytest.mark.parametrize("kind", [CartPole, Pendulum])
 def test_models_are_shown_what_is_observed(kind):
     """The original's processing: nothing, and differences, which need no view."""

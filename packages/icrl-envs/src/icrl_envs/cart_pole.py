@@ -6,6 +6,7 @@ Learning" (CaDM), arXiv:2005.06800; on Gymnasium's CartPole-v1.
 
 from collections.abc import Mapping
 from math import radians
+from typing import Literal
 
 import numpy as np
 import torch
@@ -57,7 +58,9 @@ class CartPole(NativeFamily, RewardModel, Solved):
 
     A held-out cart is pushed weakly under a short pole, or strongly under a long one.
 
-    Keywords: `horizon`; `trial_episodes`: how long an evaluation is by default.
+    Keywords: `horizon`; `trial_episodes`: how long an evaluation is by default; `planner_reward`
+    ("exact"; "cadm-2020": planners go on after a failure, and are paid 1 a step less 1 for each of
+    the two bounds that is violated then).
 
     One linear rule (`BALANCE`), which knows no task, earns 200 in all of them; a uniform random
     policy 22.6 in train, 22.8 in moderate and 21.7 in extreme.
@@ -81,8 +84,15 @@ class CartPole(NativeFamily, RewardModel, Solved):
         {"force": spaces.Box(2.0, 18.0, ()), "length": spaces.Box(0.15, 0.85, ())}
     )
 
-    def __init__(self, *, horizon: int = 200, trial_episodes: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        planner_reward: Literal["exact", "cadm-2020"] = "exact",
+        horizon: int = 200,
+        trial_episodes: int = 1,
+    ) -> None:
         check_counts(1, horizon=horizon, trial_episodes=trial_episodes)
+        self._exact = planner_reward == "exact"
         self._horizon = self.max_episode_steps = horizon
         self.trial_episodes = trial_episodes
         # Twice as far as an episode goes on, as Gymnasium has it: failures lie inside.
@@ -125,13 +135,12 @@ class CartPole(NativeFamily, RewardModel, Solved):
     def reward_and_termination(
         self, observation: Tensor, action: Tensor, next_observation: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The environment's: 1 for each step, until one fails.
-
-        The original's planner goes on after a failure, and takes 1 off for each bound that the
-        next observation violates.
-        """
-        ended = failed(next_observation)
-        return torch.ones_like(next_observation[..., 0]), ended
+        """As `planner_reward` has it; the environment pays 1 for each step, until one fails."""
+        away, tilted = beyond(next_observation)
+        paid = torch.ones_like(next_observation[..., 0])
+        if self._exact:
+            return paid, away | tilted
+        return paid - away.float() - tilted.float(), torch.zeros_like(away)
 
     def optimal_return(self, tasks: Tasks) -> Tensor:
         """As much as there are steps, [tasks] float32: the pole can always be kept up."""
@@ -168,4 +177,13 @@ class Balancing(Policy[None]):
 
 def failed(observation: Tensor) -> Tensor:
     """Whether cart or pole are beyond the bounds, [...] bool of [..., 4]."""
-    return (observation[..., 0].abs() > MOST_AWAY) | (observation[..., 2].abs() > MOST_TILT)
+    away, tilted = beyond(observation)
+    return away | tilted
+
+
+def beyond(observation: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether the cart is, and whether the pole is; what is no number, as a model that diverges
+    imagines it, is not within them.
+    """
+    away = ~(observation[..., 0].abs() <= MOST_AWAY)
+    return away, ~(observation[..., 2].abs() <= MOST_TILT)
