@@ -7,34 +7,39 @@ terminates (the step there still pays). Member m adds m times the control more.
 import pytest
 import torch
 
-from icrl_cadm.imagination import Imagination, Informed
+from icrl_cadm.history import History
+from icrl_cadm.imagination import Forecaster, Imagination
 
 ENVS, CANDIDATES, HORIZON = 2, 3, 3
 STATE = torch.tensor([[0.0], [1.0]])
 CONTROLS = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [3.0, -3.0, 1.0]])
 
 
-class Adding(Informed):
+class Adding(Forecaster):
     """Adds the control, member m (m + 1) times."""
 
-    def __init__(self, members):
-        self.members = members
+    def __init__(self, members, probabilistic=False):
+        self.members, self.probabilistic = members, probabilistic
 
-    def following(self, state, control, generator):
+    def told(self, history):
+        return history.filled
+
+    def following(self, told, state, control, noise):
+        assert told.tolist() == [0, 0]
+        assert (noise is not None) == self.probabilistic
         assert state.shape == (self.members, ENVS, CANDIDATES * self.particles, 1)
         return state + control * (1 + torch.arange(self.members).view(-1, 1, 1, 1))
 
-    def outcome(self, state, control, following):
+    def outcome(self, told, state, control, following):
         return following[..., 0], following[..., 0] > 2
 
 
 def returns(members=1, particles=1, stop=True, rewards=None):
     model = Adding(members)
     model.particles = particles
-    imagination = Imagination(
-        model, rewards, STATE, particles=particles, stop=stop, generator=torch.Generator()
-    )
-    return imagination.returns(CONTROLS[None, ..., None].expand(ENVS, -1, -1, -1))
+    imagination = Imagination(model, rewards, particles=particles, stop=stop)
+    score = imagination.score(History.empty(ENVS, 1, 1, 1, "cpu"), STATE, torch.Generator())
+    return score(CONTROLS[None, ..., None].expand(ENVS, -1, -1, -1))
 
 
 def test_a_sequence_earns_the_sum_of_its_steps_undiscounted():

@@ -108,9 +108,9 @@ def error(model: DynamicsModel, strength: Tensor) -> float:
     """The mean squared error of one step's prediction, in tasks of these strengths."""
     transitions = episodes(strength, seed=6)
     index, history = known(transitions)
-    told = PlanningPolicy(model, Controls(CONTROLLED), None).informed(history)
+    forecaster = PlanningPolicy(model, Controls(CONTROLLED), None).forecaster
     state, control = transitions.state[None, index, None], transitions.control[None, index, None]
-    found = told.following(state, control, torch.Generator())[0, :, 0]
+    found = forecaster.following(forecaster.told(history), state, control, None)[0, :, 0]
     return float((found - transitions.following[index]).square().mean())
 
 

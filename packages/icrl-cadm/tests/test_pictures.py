@@ -18,27 +18,30 @@ from icrl.training_view import training_view
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.drawing import parameters
 from icrl_cadm.forecasts import Forecast, Played, Trajectory, contexts, projected
-from icrl_cadm.imagination import Informed
+from icrl_cadm.imagination import Forecaster
 from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.pictures import main, named, shown_splits
 from icrl_cadm.transitions import Transitions
 
 
-class Pushes(Informed):
+class Pushes(Forecaster):
     """Two members, one of which moves by the control and one by three times as much."""
 
-    members = 2
+    members, probabilistic = 2, False
 
-    def following(self, state, control, generator):
+    def told(self, history):
+        return history.filled
+
+    def following(self, told, state, control, noise):
         return state + torch.tensor([1.0, 3.0])[:, None, None, None] * control
 
-    def outcome(self, state, control, following):
+    def outcome(self, told, state, control, following):
         raise AssertionError("a forecast asks for no reward")
 
 
 def pushing() -> Any:
     """An agent of which a forecast needs its policy's model and how much it remembers."""
-    policy = SimpleNamespace(informed=lambda history: Pushes())
+    policy = SimpleNamespace(forecaster=Pushes())
     config = SimpleNamespace(past=1, probabilistic=False)
     return SimpleNamespace(policy=lambda: policy, config=config)
 

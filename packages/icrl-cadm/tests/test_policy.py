@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 
 from icrl.agent import Interface
-from icrl.testing import PolicyContract
+from icrl.testing import PolicyContract, random_trial
 from icrl.timestep import TimeStep
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.learning import CaDMAgent
@@ -189,14 +189,42 @@ def test_weights_adapt_to_what_passed_in_their_own_environment_alone():
     passed = empty.after(state, control, state + 5).cleared(torch.tensor([False, True]))
 
     def following(history):
-        asked = (state[None, :, None], control[None, :, None], torch.Generator())
-        return policy.informed(history).following(*asked)[0, :, 0]
+        told = policy.forecaster.told(history)
+        asked = (state[None, :, None], control[None, :, None], None)
+        return policy.forecaster.following(told, *asked)[0, :, 0]
 
     adapted, plain = following(passed), following(empty)
     torch.testing.assert_close(plain[0], plain[1])
     torch.testing.assert_close(adapted[1], plain[1])
     assert (adapted[0] - plain[0]).norm() > 0.1
     assert (adapted[0] - state[0] - 5).norm() < (plain[0] - state[0] - 5).norm()
+
+
+def planned(device, **settings):
+    """Actions of a few steps in a probabilistic ensemble's plans."""
+    ensemble = {"members": 2, "particles": 4, "probabilistic": True}
+    policy = new_agent(NUMBERS, FORCES, device, **ensemble, **settings).policy()
+    context, actions = policy.initial_context(3), []
+    generator = torch.Generator(device).manual_seed(0)
+    drawn = torch.Generator(device).manual_seed(1)
+    for timestep in random_trial(NUMBERS, FORCES, 3, 5, drawn, device):
+        action, context = policy.act(timestep, context, generator)
+        actions.append(action)
+    return torch.stack(actions)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own compiler uses it
+def test_a_fused_plan_is_the_same_plan():
+    torch.testing.assert_close(planned(CPU, fused=True), planned(CPU), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_a_replayed_plan_depends_on_what_was_seen_and_drawn_alone():
+    """Its draws are not those of the plan step by step, so the actions are not the same."""
+    once, again = (planned(torch.device("cuda"), fused=True) for _ in range(2))
+    assert torch.equal(once, again)
+    assert not torch.equal(once[0], once[1])
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -95,6 +95,10 @@ class CaDMConfig(Config):
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the networks while planning; states are added up in float32. bfloat16 is about twice as
     fast where the processor has it."""
+    fused: bool = False
+    """Whether an imagined step is compiled (torch.compile, which needs a compiler), and on a GPU a
+    whole plan is replayed as one CUDA graph. Worth its minute where launching kernels takes longer
+    than running them: on a GPU."""
 
     def adapted(self, interface: "Interface") -> Self:
         """The settings with what depends on the episode's length and on the actions filled in.

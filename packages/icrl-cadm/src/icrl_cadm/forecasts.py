@@ -124,17 +124,19 @@ class Forecast:
         """
         past, policy = agent.config.past, agent.policy()
         assert past is not None  # `adapted` has filled it
-        informed = policy.informed(transitions.history(starts, past))
+        forecaster = policy.forecaster
+        told = forecaster.told(transitions.history(starts, past))
         generator = torch.Generator(starts.device).manual_seed(0)
         draws = DRAWS if agent.config.probabilistic else 1
-        state = transitions.state[starts][None, :, None].expand(informed.members, -1, draws, -1)
+        state = transitions.state[starts][None, :, None].expand(forecaster.members, -1, draws, -1)
         ahead = torch.arange(horizon, device=starts.device)
         place = starts[:, None] + torch.minimum(ahead, transitions.left[starts][:, None])
         imagined = []
         for step in range(horizon):
             control = transitions.control[place[:, step]][None, :, None]
             control = control.expand(*state.shape[:-1], -1)
-            state = informed.following(state, control, generator)
+            noise = torch.randn(state.shape, generator=generator, device=state.device)
+            state = forecaster.following(told, state, control, noise)
             imagined.append(state.mean((0, 2)))
         there = ahead <= transitions.left[starts][:, None]
         return cls(torch.stack(imagined, 1), transitions.following[place], there)

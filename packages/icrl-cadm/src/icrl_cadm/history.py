@@ -34,6 +34,10 @@ class History:
         filled = torch.zeros(rows, dtype=torch.int64, device=device)
         return cls(states, controls, states.clone(), filled)
 
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The fields, in order."""
+        return self.state, self.control, self.following, self.filled
+
     @property
     def differences(self) -> Tensor:
         """What the transitions changed, [..., past, state numbers]; raw, as the original has it."""

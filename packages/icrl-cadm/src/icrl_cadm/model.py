@@ -142,24 +142,19 @@ class DynamicsModel(nn.Module):
         return encoder(differences.to(dtype), controls.to(dtype), rows).float()
 
     def predict(
-        self,
-        state: Tensor,
-        control: Tensor,
-        context: Tensor,
-        generator: torch.Generator | None = None,
+        self, state: Tensor, control: Tensor, context: Tensor, noise: Tensor | None = None
     ) -> Tensor:
-        """What follows, [members, rows, state numbers]; drawn by a probabilistic model if a
-        generator is given, else its mean.
+        """What follows, [members, rows, state numbers].
 
         Args:
             state: [members, rows, state numbers].
             control: [members, rows, control numbers].
             context: [members, rows, width].
-            generator: of the same device.
+            noise: standard normal, shaped as the state, by which a probabilistic model's prediction
+                lies off its mean; None: it is the mean.
         """
         mean, log_variance = self.target(state, control, context)
-        if log_variance is not None and generator is not None:
-            noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        if log_variance is not None and noise is not None:
             mean = mean + noise * (0.5 * log_variance).exp()
         return self.states.following(state, self.targets.inverse(mean))
 

@@ -11,9 +11,10 @@ from icrl.timestep import TimeStep
 from icrl.trees import Tree
 from icrl_cadm.controls import Controls
 from icrl_cadm.history import History
-from icrl_cadm.imagination import Adapted, Imagination, Informed, Told
+from icrl_cadm.imagination import Adapted, Conditioned, Imagination
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.planning import planner
+from icrl_cadm.replay import Replay
 from icrl_cadm.states import FamilyRewards
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -49,8 +50,20 @@ class PlanningPolicy(Policy[PlanningContext]):
         """
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
         self.model.networks.to(PRECISIONS[model.config.precision])
-        self._controls, self._rewards = controls, rewards
-        self._planner = planner(controls, model.config)
+        self._controls, config = controls, model.config
+        self._planner = planner(controls, config)
+        kind = Adapted if config.context == "gradient" else Conditioned
+        self.forecaster = kind(self.model)
+        """The model as it plans."""
+        self._imagination = Imagination(
+            self.forecaster,
+            rewards,
+            particles=config.particles // config.members,
+            stop=config.stop_imagined,
+            fused=config.fused,
+        )
+        on_a_gpu = model.inputs.mean.device.type == "cuda"
+        self._planned = Replay(self._plan) if config.fused and on_a_gpu else self._plan
 
     def initial_context(self, num_envs: int) -> PlanningContext:
         """Nothing has happened yet."""
@@ -70,17 +83,15 @@ class PlanningPolicy(Policy[PlanningContext]):
     ) -> tuple[Tree, PlanningContext]:
         """The first control of a plan for each environment, as the environment's action."""
         context = self.told(timestep, context)
-        model = self.model
-        imagination = Imagination(
-            self.informed(context.history),
-            self._rewards,
-            context.state,
-            particles=model.config.particles // model.members,
-            stop=model.config.stop_imagined,
-            generator=generator,
-        )
-        control, solution = self._planner.plan(imagination.returns, context.solution, generator)
+        known = (*context.history.tensors(), context.state, context.solution)
+        control, solution = self._planned(known, generator)
         return self._controls.decoded(control), replace(context, solution=solution)
+
+    def _plan(self, known: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Control and solution, of the fields of a history, the state and the last solution."""
+        *history, state, solution = known
+        score = self._imagination.score(History(*history), state, generator)
+        return self._planner.plan(score, solution, generator)
 
     def told(self, timestep: TimeStep, context: PlanningContext) -> PlanningContext:
         """The context once it holds what the last action led to."""
@@ -91,8 +102,3 @@ class PlanningPolicy(Policy[PlanningContext]):
         ).cleared(opens)
         solution = context.solution.masked_fill(opens[:, None, None], 0)
         return PlanningContext(history, state, solution)
-
-    def informed(self, history: History) -> Informed:
-        """The model, told what happened in each environment."""
-        how = Adapted if self.model.config.context == "gradient" else Told
-        return how(self.model, history)
