@@ -3,6 +3,8 @@
 The system: x' = x + parameter * u, with a parameter of 1 or -1 that an episode keeps.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,14 @@ from gymnasium import spaces
 
 from icrl.nn import initial_weights
 from icrl_cadm.config import CaDMConfig
-from icrl_cadm.fitting import bootstraps, fit, layer_decays, optimizer_of, validation_pairs
+from icrl_cadm.fitting import (
+    bootstraps,
+    fit,
+    layer_decays,
+    optimizer_of,
+    rows_of,
+    validation_pairs,
+)
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.states import States
 from icrl_cadm.transitions import Transitions
@@ -72,6 +81,43 @@ def test_a_context_tells_what_a_model_without_one_cannot_know():
     assert with_context < 0.1 * without
 
 
+def test_the_backward_model_is_shown_what_followed_and_what_led_to_it():
+    """Before anything is measured, inputs and controls are as they are."""
+    model, seen = new_model(), []
+    model.networks.backwards.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    transitions, index = episodes(7), torch.arange(13)[None]
+    model.loss(rows_of(model, transitions, index, index))
+    state, control, _ = seen[0][0].split((2, 1, 4), -1)
+    assert torch.equal(state, transitions.following[:13])
+    assert torch.equal(control, transitions.control[:13])
+
+
+def test_each_fit_takes_the_statistics_of_all_so_far():
+    """Those held out among them; what an earlier fit measured is forgotten."""
+    model = new_model(epochs=1)
+    early, late = episodes(5), episodes(11, seed=1, validation=0.5)
+    for transitions in (early, late):
+        fit(model, optimizer_of(model), transitions, generator())
+        change = transitions.following - transitions.state
+        for normaliser, numbers in (
+            (model.inputs, transitions.state),
+            (model.controls, transitions.control),
+            (model.targets, change),
+            (model.backward_targets, -change),
+        ):
+            torch.testing.assert_close(normaliser.mean, numbers.mean(0))
+            torch.testing.assert_close(normaliser.deviation, numbers.std(0, correction=0))
+
+
+def test_one_hot_controls_are_normalised_as_others():
+    """The original leaves them as they are."""
+    model = new_model(epochs=1)
+    pushes = (torch.arange(45) % 3 == 0).float()[:, None]
+    fit(model, optimizer_of(model), replace(episodes(5), control=pushes), generator())
+    assert model.controls(torch.ones(1, 1)).item() == pytest.approx(2**0.5, rel=1e-4)
+    assert model.controls(torch.zeros(1, 1)).item() == pytest.approx(-(0.5**0.5), rel=1e-4)
+
+
 def test_members_have_bootstraps_of_their_own():
     drawn = bootstraps(1000, 3, generator())
     assert drawn.shape == (3, 1000)
@@ -117,6 +163,27 @@ def test_weights_decay_layer_by_layer_as_the_originals():
     forwards, encoder = model.networks.forwards.layers, model.networks.encoder.perceptron.layers
     assert [decays[id(layer.weight)] for layer in forwards] == layer_decays(5)
     assert [decays[id(layer.weight)] for layer in encoder] == [2.5e-5, 5e-5, 7.5e-5, 0.0]
+
+
+def test_the_backward_models_weights_decay_as_the_forward_models():
+    model = new_model(hidden=(5, 5, 5, 5))
+    of_one = {id(g["params"][0]): g for g in optimizer_of(model).param_groups}
+    backwards = model.networks.backwards.layers
+    assert [of_one[id(layer.weight)]["weight_decay"] for layer in backwards] == layer_decays(5)
+
+
+def test_decay_is_part_of_the_loss():
+    """Adam's step has the size of its rate whatever the gradient: a weight that no data pull on
+    moves by it. Decay beside the loss, as AdamW's, would move it by a hundred-thousandth of that.
+    """
+    model = new_model()
+    optimizer, weight = optimizer_of(model), model.networks.forwards.layers[0].weight
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    before = weight.detach().clone()
+    optimizer.step()
+    moved, large = before - weight, before.abs() > 1e-2
+    torch.testing.assert_close(moved[large], 1e-3 * before[large].sign(), rtol=0.1, atol=0)
 
 
 def test_biases_do_not_decay():

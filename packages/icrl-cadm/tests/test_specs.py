@@ -53,6 +53,36 @@ def test_every_preset_can_be_used_on_any_space(spec, budget, where):
         load_entry_point(str(spec.config)).from_dict(settings).adapted(INTERFACES[where])
 
 
+PAPERS = {
+    "past": 10,
+    "future": 10,
+    "context_size": 10,
+    "encoder": (256, 128, 64),
+    "hidden": (200, 200, 200, 200),
+    "backward": 0.5,
+    "iterations": 20,
+    "num_envs": 10,
+    "steps_per_iteration": 2000,
+    "epochs": 5,
+    "batch_size": 256,
+    "learning_rate": 1e-3,
+    "weight_decay": 1.0,
+    "validation": 0.1,
+    "planner": "cem",
+    "horizon": 30,
+    "candidates": 200,
+    "elites": 50,
+    "refinements": 5,
+    "smoothing": 0.1,
+}
+"""Of Vanilla + CaDM, with continuous actions and episodes of 200 steps."""
+
+
+def test_the_defaults_are_the_papers():
+    adapted = CaDMConfig().adapted(INTERFACES["continuous"])
+    assert {name: getattr(adapted, name) for name in PAPERS} == PAPERS
+
+
 @pytest.mark.parametrize("name", [spec.name for spec in PLANNERS])
 def test_the_full_budget_is_the_papers(name):
     """Which are the defaults, for continuous actions; the others are drawn at once."""
