@@ -16,6 +16,7 @@ The bound on a GPU is for one step of PE-TS in ten environments; without a GPU i
 
 import argparse
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -38,9 +39,10 @@ BOUND, GATED = 20.0, "pe-ts"
 """Milliseconds of a step on a GPU, at most, and whose."""
 
 
-def new_policy(agent: str, precision: str, device: torch.device) -> PlanningPolicy:
+def new_policy(agent: str, precision: str, device: torch.device, *, fused: bool) -> PlanningPolicy:
     """What an agent plans with before it has learned anything."""
-    config = CaDMConfig.from_dict({**agent_spec(agent).settings, "precision": precision})
+    asked = {"precision": precision, "fused": fused}
+    config = CaDMConfig.from_dict({**agent_spec(agent).settings, **asked})
     return CaDMAgent(config, Interface.of(make_family(FAMILY)), device).policy()
 
 
@@ -76,11 +78,11 @@ def peak(precision: str, device: torch.device, repeats: int) -> float:
     side = SIDE[device.type]
     left, right = torch.randn(2, side, side, device=device).to(PRECISIONS[precision])
 
-    def product() -> None:
+    def multiplied() -> None:
         left @ right
         finish(device)
 
-    return 2 * side**3 / seconds(product, repeats=repeats)
+    return 2 * side**3 / seconds(multiplied, repeats=repeats)
 
 
 def finish(device: torch.device) -> None:
@@ -92,11 +94,11 @@ def finish(device: torch.device) -> None:
 def measured(
     agents: list[str], device: torch.device, *, envs: int, repeats: int
 ) -> Iterator[dict[str, Any]]:
-    """One row for each precision and agent, printed as it comes."""
+    """One row for each precision and agent, printed as it comes; on a GPU also with fused steps."""
     for precision in PRECISIONS:
         most = peak(precision, device, repeats)
-        for agent in agents:
-            policy = new_policy(agent, precision, device)
+        for agent, fused in product(agents, (False,) if device == CPU else (False, True)):
+            policy = new_policy(agent, precision, device, fused=fused)
             took = seconds(planned_step(policy, envs, device), repeats=repeats)
             rate = envs * evaluations(policy) / took
             row = {
@@ -104,6 +106,7 @@ def measured(
                 "threads": torch.get_num_threads() if device == CPU else None,
                 "precision": precision,
                 "agent": agent,
+                "fused": fused,
                 "milliseconds": round(1000 * took, 2),
                 "environment_steps_per_second": round(envs / took, 2),
                 "model_evaluations_per_second": round(rate),
