@@ -9,6 +9,8 @@ one, environment 1 two, then three. States count the steps of an environment: 0,
     environment 1   100  101 | 102  103  104    index 5 .. 9
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -71,7 +73,8 @@ def test_a_history_is_what_acting_would_hold():
 
 
 def test_an_opening_history_holds_the_episodes_first_transitions():
-    history = collected().history(torch.tensor([2, 1, 9]), past=1, opening=True)
+    openings = replace(collected(), opening=True)
+    history = openings.history(torch.tensor([2, 1, 9]), past=1)
     assert history.state[..., 0].tolist() == [[0], [0], [102]]
     assert history.filled.tolist() == [1, 1, 1]
 

@@ -62,14 +62,7 @@ class CaDMAgent(OnlineAgent):
             ConfigError: if there is a checkpoint of other settings, tasks or another seed.
             DamagedFileError: if it is no checkpoint of this agent.
         """
-        with initial_weights(run.generator("weights")):
-            self.model = self._new_model()
-        training = Training(self, run)
-        training.resume()
-        pool = training_pool(family, seed=run.seed)
-        env = family.vector_env(
-            pool, num_envs=self.config.num_envs, episodes_per_task=1, device=self.device
-        )
+        training, env = self.training(run), self.environment(family, seed=run.seed)
         try:
             training.go_on(env)
         finally:
@@ -97,6 +90,31 @@ class CaDMAgent(OnlineAgent):
         agent = cls(*saved_settings(Path(directory), CaDMConfig), device)
         load_saved(Path(directory), agent.model)
         return agent
+
+    def training(self, run: Run) -> "Training":
+        """The training of a new model, or of the one in the run's checkpoint.
+
+        Raises:
+            ConfigError: if there is a checkpoint of other settings, tasks or another seed.
+            DamagedFileError: if it is no checkpoint of this agent.
+        """
+        with initial_weights(run.generator("weights")):
+            self.model = self._new_model()
+        training = Training(self, run)
+        training.resume()
+        return training
+
+    def environment(self, family: TaskFamily, *, seed: int) -> TaskVectorEnv:
+        """Where transitions are collected; each episode is on a new task.
+
+        Args:
+            family: in whose view `train` is the only split.
+            seed: draws the tasks, where there are endlessly many.
+        """
+        pool = training_pool(family, seed=seed)
+        return family.vector_env(
+            pool, num_envs=self.config.num_envs, episodes_per_task=1, device=self.device
+        )
 
     def _new_model(self) -> DynamicsModel:
         learns_rewards = self.rewards is None
@@ -165,7 +183,7 @@ class Training:
         try:
             self.agent.model.load_state_dict(under("model", tensors))
             load_optimizer(self.optimizer, under("optimizer", tensors))
-            on_device = {
+            on_device: dict[str, Any] = {
                 name: tensor.to(self.agent.device)
                 for name, tensor in under("transitions", tensors).items()
             }

@@ -1,7 +1,7 @@
 """Transitions: all that was collected, with what came before and after each in its episode."""
 
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class Transitions:
     """[transitions] int64: how many come after it in its episode."""
     held_out: Tensor
     """[transitions] bool: whether training leaves out the context before it."""
+    opening: bool = False
+    """Whether histories are of an episode's first transitions in place of the last ones."""
 
     @classmethod
     def of(
@@ -80,24 +82,24 @@ class Transitions:
 
     def and_then(self, later: Self) -> Self:
         """These, then the later ones."""
-        pairs = zip(self.tensors().values(), later.tensors().values(), strict=True)
-        return type(self)(*(torch.cat(pair) for pair in pairs))
+        ours, theirs = self.tensors(), later.tensors()
+        joined: dict[str, Any] = {name: torch.cat((ours[name], theirs[name])) for name in ours}
+        return replace(self, **joined)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The fields by name, in order."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """The columns by name, in order."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
-    def history(self, index: Tensor, past: int, *, opening: bool = False) -> History:
+    def history(self, index: Tensor, past: int) -> History:
         """What had happened before each of the transitions `index` [...], as acting would hold it.
 
         Args:
             index: of transitions.
             past: slots.
-            opening: the first transitions of the episode in place of the last ones.
         """
         slot = torch.arange(past, device=index.device)
         filled = self.age[index].clamp(max=past)
-        begin = index - (self.age[index] if opening else filled)
+        begin = index - (self.age[index] if self.opening else filled)
         there = slot < filled[..., None]
         source = torch.where(there, begin[..., None] + slot, 0)
         there = there[..., None]

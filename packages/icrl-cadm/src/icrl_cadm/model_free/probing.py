@@ -6,33 +6,14 @@ them; the row of Lee et al. 2020 that compares with it was not released. Here pr
 random, and are the first steps of the very episode, so that what they cost is counted.
 """
 
-from typing import Self
-
-from torch import Tensor
+from dataclasses import replace
 
 from icrl.families import TaskFamily
-from icrl.nn import initial_weights
 from icrl.run import Run
-from icrl.training_view import training_pool
 from icrl_cadm.collecting import at_random, collect
 from icrl_cadm.fitting import fit
-from icrl_cadm.history import History
-from icrl_cadm.learning import CaDMAgent, Training
-from icrl_cadm.model import DynamicsModel
+from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.transitions import Transitions
-
-
-class Openings(Transitions):
-    """Transitions of which each is known by the first ones of its episode."""
-
-    @classmethod
-    def among(cls, transitions: Transitions) -> Self:
-        """The same transitions."""
-        return cls(**transitions.tensors())
-
-    def history(self, index: Tensor, past: int, *, opening: bool = True) -> History:
-        """What an episode's opening told, before each of the transitions `index` [...]."""
-        return super().history(index, past, opening=True)
 
 
 def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
@@ -43,13 +24,10 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
         SpaceError: for observations that are not finite, naming environment and step.
         ConfigError: if there is a checkpoint of other settings, tasks or another seed.
     """
-    with initial_weights(run.generator("weights")):
-        agent.model = _new_model(agent)
-    training = Training(agent, run)
-    training.resume()
+    training = agent.training(run)
     if training.transitions is None:
         training.transitions = _played(agent, family, run)
-    openings = Openings.among(training.transitions)
+    openings = replace(training.transitions, opening=True)
     rounds = agent.config.iterations
     with run.progress(rounds, "embedding", done=training.iteration, unit="round") as advance:
         while training.iteration < rounds:
@@ -61,20 +39,9 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
             advance(1, loss=losses["forward"])
 
 
-def _new_model(agent: CaDMAgent) -> DynamicsModel:
-    model = DynamicsModel(
-        agent.config, agent.states, agent.controls.width, learns_rewards=agent.rewards is None
-    )
-    return model.to(agent.device)
-
-
 def _played(agent: CaDMAgent, family: TaskFamily, run: Run) -> Transitions:
     """Episodes of random actions."""
-    config = agent.config
-    pool = training_pool(family, seed=run.seed)
-    env = family.vector_env(
-        pool, num_envs=config.num_envs, episodes_per_task=1, device=agent.device
-    )
+    config, env = agent.config, agent.environment(family, seed=run.seed)
     try:
         with run.progress(config.total_steps, "probing", unit="step") as advance:
             transitions, _ = collect(
