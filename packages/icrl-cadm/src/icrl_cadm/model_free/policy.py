@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
+from icrl.nn.actions import gumbel_noised
 from icrl.policy import Policy
 from icrl.timestep import TimeStep
 from icrl.trees import Tree, where
@@ -77,7 +78,4 @@ class RememberingPolicy(Policy[Past]):
                 noise = torch.randn(outputs.shape, generator=generator, device=outputs.device)
                 outputs = outputs + self.actor.log_std.exp() * noise
             return outputs.clamp(-1, 1)
-        if not self._argmax:  # the largest of logits with Gumbel noise is a draw of the categorical
-            uniform = torch.rand(outputs.shape, generator=generator, device=outputs.device)
-            outputs = outputs - uniform.log_().neg_().log_()
-        return chosen(outputs, choices)
+        return chosen(outputs if self._argmax else gumbel_noised(outputs, generator), choices)

@@ -172,8 +172,17 @@ def gumbel_argmax(logits: Tensor, generator: torch.Generator | None) -> Tensor:
     """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954); None:
     from torch's global generator.
     """
+    return gumbel_noised(logits, generator).argmax(-1)
+
+
+def gumbel_noised(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Logits [..., choices] with noise by which the largest of each row is a draw from its
+    categorical; None: from torch's global generator.
+
+    A uniform number of exactly 0 makes a logit -inf, and never nan: it is not chosen.
+    """
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-    return (logits - uniform.log_().neg_().log_()).argmax(-1)
+    return logits - uniform.log_().neg_().log_()
 
 
 def _smoothed(log_probs: Tensor, choice: Tensor, smoothing: float) -> Tensor:
