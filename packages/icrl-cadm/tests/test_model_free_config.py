@@ -72,7 +72,7 @@ def test_images_are_learned_from_for_a_tenth_of_the_steps(seen, steps):
 
 
 def test_a_value_that_the_user_gave_is_never_changed():
-    given = ModelFreeConfig(context="stacked", steps=97, past=3)
+    given = ModelFreeConfig(context="stacked", steps=9700, past=3)
     assert given.adapted(interface(20)) == given
 
 
@@ -111,6 +111,7 @@ def test_settings_survive_the_way_to_toml_and_back(tmp_path):
             {"dynamics": CaDMConfig(context="stacked")},
             "dynamics.context is 'stacked', .* Give 'encoded' or 'recurrent'",
         ),
+        ({"steps": 2000}, r"steps is 2000, but PPO's first update comes after 2000 .* nothing"),
         ({"dynamics": CaDMConfig(members=0)}, "members is 0; it must be at least 1"),
     ],
 )

@@ -1,5 +1,6 @@
 """Learning beside a context: what is learned, in which order, what is kept, what is refused."""
 
+import copy
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from icrl.agent import Interface
+from icrl.checkpoints import under
 from icrl.cli import main
 from icrl.errors import ConfigError, DamagedFileError, SpaceError
 from icrl.families import TaskFamily
@@ -22,7 +24,6 @@ from icrl_cadm.model_free.clues import NOISE, TRANSITIONS
 from icrl_cadm.model_free.config import ModelFreeConfig
 from icrl_cadm.model_free.learning import ModelFreeAgent
 from icrl_cadm.model_free.networks import InferringExtractor, TowardsUnitGaussian
-from icrl_cadm.model_free.probing import Openings
 from icrl_cadm.transitions import Transitions
 
 CPU = torch.device("cpu")
@@ -150,22 +151,28 @@ def trained_cadm(directory: Path, family: TaskFamily | None = None, **settings) 
     return agent
 
 
-def test_openings_know_each_transition_by_the_first_of_its_episode():
-    """Seven steps of one episode, of which two are kept."""
-    numbers = torch.arange(7.0)[:, None, None]
-    transitions = Transitions.of(
-        state=numbers,
-        control=-numbers,
-        following=numbers + 1,
-        reward=numbers[..., 0],
-        terminated=torch.zeros(7, 1, dtype=torch.bool),
-        opens=(torch.arange(7) == 0)[:, None],
-        validation=0.0,
-        generator=torch.Generator(),
+def test_a_model_that_is_given_is_not_trained_again(tmp_path):
+    given = trained_cadm(tmp_path / "cadm")
+    before = copy.deepcopy(given.model)
+    agent = ModelFreeAgent(replace(SMALL, past=None), given.interface, CPU, dynamics=given)
+    run = Run(tmp_path / "ppo", quiet=True)
+    agent.learn(training_view(Corridor(), None, seed=0), run)
+    assert agent.dynamics is given and same(given.model, before)
+    assert not (tmp_path / "ppo" / "dynamics").exists()
+
+
+def test_an_embedding_is_learned_of_episodes_first_transitions(tmp_path):
+    """By the controls' mean in the histories that the model was trained on."""
+    model = learned(tmp_path, "probed").dynamics.model
+    _, tensors, _ = Run(tmp_path / "dynamics").load_checkpoint()
+    played = Transitions(**under("transitions", tensors))
+    every = torch.arange(len(played))
+    first, last = (
+        replace(played, opening=opening).history(every, 2).control.mean((0, 1))
+        for opening in (True, False)
     )
-    history = Openings.among(transitions).history(torch.tensor([0, 1, 2, 6]), 2)
-    assert history.state[..., 0].tolist() == [[0, 0], [0, 0], [0, 1], [0, 1]]
-    assert history.filled.tolist() == [0, 1, 2, 2]
+    torch.testing.assert_close(model.past_controls.mean, first)
+    assert not torch.allclose(first, last)
 
 
 # The probabilistic context.
@@ -241,13 +248,11 @@ def dying(path: str, step: int):
 
 @pytest.mark.parametrize("kind", ["cadm", "probed"])
 @pytest.mark.parametrize(("stage", "step"), [("dynamics", 33), ("run", 30)])
-def test_a_killed_run_goes_on_where_it_was(tmp_path, monkeypatch, kind, stage, step):
+def test_a_killed_run_goes_on_where_it_was(tmp_path, kind, stage, step):
     dies = dying(stage, step)
     view = training_view(Corridor(), None, seed=0)
-    monkeypatch.setattr("icrl_cadm.model_free.learning.Run", dies)
     with pytest.raises(Killed):
         agent_for(Corridor(), kind).learn(view, dies(tmp_path / "run", quiet=True))
-    monkeypatch.undo()
     agent = learned(tmp_path / "run", kind)
     assert Run(tmp_path / "run").load_checkpoint()[0] == 60
     assert same(agent.dynamics.model, learned(tmp_path / "other", kind).dynamics.model)
@@ -355,6 +360,12 @@ def test_a_pretrained_model_of_other_histories_is_refused(tmp_path):
     trained_cadm(tmp_path)
     with pytest.raises(ConfigError, match=r"past is 2, but the model of .* of 4 transitions"):
         agent_for(Corridor(), "cadm", past=2, pretrained=str(tmp_path))
+
+
+def test_another_agent_beside_a_context_is_no_pretrained_model(tmp_path):
+    agent_for(Corridor(), "probed").save(tmp_path / "agent")
+    with pytest.raises(ConfigError, match=r"PPO beside a context, not a CaDM.*dynamics: give that"):
+        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
 
 
 def test_refusals_reach_the_command_line_as_messages(tmp_path, capsys):

@@ -3,7 +3,6 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -97,10 +96,7 @@ class ModelClues(Clues):
 
 def shown_space(num_states: int, clues: Clues) -> spaces.Dict:
     """The space of states beside clues."""
+    sizes = {"state": num_states, **clues.sizes}
     return spaces.Dict(
-        {name: _numbers(n) for name, n in {"state": num_states, **clues.sizes}.items()}
+        {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}
     )
-
-
-def _numbers(size: int) -> Any:
-    return spaces.Box(-np.inf, np.inf, (size,), np.float32)

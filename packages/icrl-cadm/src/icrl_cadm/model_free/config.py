@@ -90,6 +90,7 @@ class ModelFreeConfig(Config):
         self._check_together()
         images = has_images(interface.observation_space)
         steps = STEPS // (IMAGES_TAKE if images else 1) if self.steps is None else self.steps
+        self._check_updates(steps)
         past = self._fitting_past(interface.max_episode_steps)
         dynamics = self.dynamics
         if self.context in FROM_A_MODEL:
@@ -148,6 +149,15 @@ class ModelFreeConfig(Config):
             raise ConfigError(
                 f"dynamics.context is {self.dynamics.context!r}, and PPO is to see what a model "
                 "infers. Give 'encoded' or 'recurrent'."
+            )
+
+    def _check_updates(self, steps: int) -> None:
+        first = self.rollout * self.num_envs
+        if steps <= first and self.schedule == "linear":
+            raise ConfigError(
+                f"steps is {steps}, but PPO's first update comes after {first} (rollout times "
+                "num_envs), where a linear schedule has fallen to nothing: it would learn nothing. "
+                "Give more steps, a smaller rollout, or schedule 'constant'."
             )
 
     def _check_ranges(self) -> None:

@@ -1,5 +1,6 @@
 """ModelFreeAgent: SB3's PPO on states beside what the episode's transitions tell."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -52,7 +53,8 @@ class ModelFreeAgent(OnlineAgent):
             config: settings; `pretrained` names a model that was trained before.
             interface: what the pairing fixes.
             device: where a model is trained, and where policies act; PPO learns on the host.
-            dynamics: a trained model, in place of the one that `pretrained` names.
+            dynamics: a trained model, in place of the one that `pretrained` names; it is not
+                trained again.
 
         Raises:
             ConfigError, ContextError, SpaceError: before anything is trained.
@@ -64,6 +66,7 @@ class ModelFreeAgent(OnlineAgent):
         super().__init__(config, interface, device)
         self.dynamics = dynamics
         """The agent whose model infers the context, if one does."""
+        self._given = dynamics is not None
         if dynamics is None and self.config.context in FROM_A_MODEL:
             self.dynamics = CaDMAgent(self.config.dynamics, interface, device)
         self._states = States(interface.observation_space, HOST)
@@ -79,8 +82,9 @@ class ModelFreeAgent(OnlineAgent):
             SpaceError: for observations that are not finite, naming environment and step.
             ConfigError: if there is a checkpoint of other settings, tasks or another seed.
         """
-        if self.dynamics is not None and self.config.pretrained is None:
-            self._learn_dynamics(self.dynamics, family, _first_stage(run))
+        if self.dynamics is not None and not self._given:
+            first = replace(run, directory=run.directory / DYNAMICS)
+            self._learn_dynamics(self.dynamics, family, first)
         env = self.environment(family, seed=run.seed)
         settings = self.config.to_dict() | {"num_tasks": run.num_tasks, "seed": run.seed}
         assert self.config.steps is not None  # `adapted` has filled it
@@ -206,15 +210,3 @@ class ModelFreeAgent(OnlineAgent):
                 return NoClues()
         assert self.dynamics is not None
         return ModelClues(self.dynamics.model, device, whole=config.context == "probed")
-
-
-def _first_stage(run: Run) -> Run:
-    """The run in which the model is trained, within another's directory."""
-    return Run(
-        directory=run.directory / DYNAMICS,
-        seed=run.seed,
-        budget=run.budget,
-        quiet=run.quiet,
-        num_tasks=run.num_tasks,
-        checkpoint_seconds=run.checkpoint_seconds,
-    )

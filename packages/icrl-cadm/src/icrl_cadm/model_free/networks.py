@@ -66,9 +66,8 @@ class Actor(nn.Module):
         self.parts = nn.ModuleList(_parts(policy))
         self.log_std = policy.log_std if isinstance(actions, spaces.Box) else None
         """Of each number of a Box, whatever is seen."""
-        sizes = {"state": space["state"], **{name: space[name] for name in clues.standardised}}
         self.standardised = nn.ModuleDict(
-            {name: Standardised(flatdim(each)) for name, each in sizes.items()}
+            {name: Standardised(flatdim(space[name])) for name in standardised(clues)}
         )
 
     def take(self, policy: MultiInputActorCriticPolicy, env: VecNormalize) -> None:

@@ -35,6 +35,11 @@ def given_dynamics(
             "Give a directory that `icrl train cadm` (or another agent of icrl-cadm that plans) "
             "wrote."
         )
+    if (directory / DYNAMICS).is_dir():
+        raise ConfigError(
+            f"{directory} holds PPO beside a context, not a CaDM. The model of its context is in "
+            f"{directory / DYNAMICS}: give that."
+        )
     dynamics = CaDMAgent.load(directory, device)
     _check(dynamics, interface, directory)
     return dynamics
