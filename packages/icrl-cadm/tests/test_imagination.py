@@ -51,6 +51,14 @@ def test_nothing_is_earned_after_a_termination():
     assert returns().tolist() == [[6, 1, 3], [5, 4, 4]]
 
 
+def test_a_trajectory_that_diverges_after_its_termination_keeps_what_it_earned():
+    def rewards(state, control, following):
+        reward = torch.where(state[..., 0] > 2, torch.inf, following[..., 0])
+        return reward, following[..., 0] > 2
+
+    assert returns(rewards=rewards).tolist() == [[6, 1, 3], [5, 4, 4]]
+
+
 @pytest.mark.parametrize("particles", [1, 2])
 def test_returns_are_means_over_members_that_keep_their_particles(particles):
     """Member 1 earns twice what member 0 does from 0: trajectories never change their member."""

@@ -183,6 +183,11 @@ def test_actions_decide_how_is_planned():
     assert (discrete.planner, discrete.candidates) == ("shooting", 1000)
 
 
+def test_shooting_has_no_elites():
+    few = {"candidates": 10, "elites": 11}
+    assert adapted(CaDMConfig(**few, planner="shooting")).candidates == 10
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

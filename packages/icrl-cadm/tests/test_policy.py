@@ -7,8 +7,10 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from icrl import make_family
 from icrl.agent import Interface
 from icrl.testing import PolicyContract, random_trial
+from icrl.testing.accelerator import ACCELERATOR, pretended_accelerator
 from icrl.timestep import TimeStep
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.learning import CaDMAgent
@@ -198,6 +200,36 @@ def test_weights_adapt_to_what_passed_in_their_own_environment_alone():
     torch.testing.assert_close(adapted[1], plain[1])
     assert (adapted[0] - plain[0]).norm() > 0.1
     assert (adapted[0] - state[0] - 5).norm() < (plain[0] - state[0] - 5).norm()
+
+
+@pytest.mark.parametrize("id", ["icrl/CartPole-v0", "icrl/HalfCheetah-v0"])
+def test_a_familys_own_reward_and_view_are_asked_on_the_device(id):
+    """Nothing is read back; CartPole terminates, and half-cheetahs have a view."""
+    family = make_family(id)
+    agent = CaDMAgent(CaDMConfig(**SMALL), Interface.of(family), ACCELERATOR)
+    assert agent.rewards is not None
+    policy = agent.policy()
+    with pretended_accelerator() as device:
+        context, generator = policy.initial_context(3), torch.Generator()
+        spaces_of = family.observation_space, family.action_space
+        for timestep in random_trial(*spaces_of, 3, 2, generator, device):
+            action, context = policy.act(timestep, context, generator)
+        assert action.device == context.solution.device == device
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_where_every_step_terminates_a_plan_that_stops_sees_one_step(stop):
+    """Sequences that begin alike then earn alike."""
+    agent = new_agent(NUMBERS, spaces.Discrete(2), stop_imagined=stop, candidates=50)
+    with torch.no_grad():
+        agent.model.networks.outcomes.layers[-1].bias[..., 1] = 99.0
+    policy, opening = agent.policy(), seen([1, 2, 3], action=0, opens=True)
+    context = policy.told(opening, policy.initial_context(1))
+    sequences = agent.controls.random((1, 50, 3), torch.Generator().manual_seed(0))
+    score = policy.imagination.score(context.history, context.state, torch.Generator())
+    returns = score(sequences)[0]
+    first = sequences[0, :, 0, 0] == 1
+    assert (returns[first].std() < 1e-5) == stop
 
 
 def planned(device, **settings):

@@ -38,7 +38,7 @@ class CaDMConfig(Config):
     an episode has before its last step."""
     future: int | None = None
     """Transitions that one context has to predict in training, one step each (the paper's M); by
-    default 10, or an episode's; 1 without a context."""
+    default 10, or an episode's; 1 where no context is learned (`none`, `stacked`)."""
     context_size: int = 10
     """Numbers of an encoded or recurrent context."""
     encoder: tuple[int, ...] = (256, 128, 64)
@@ -57,8 +57,9 @@ class CaDMConfig(Config):
     """What pays imagined steps: the family's reward where it offers one, else a learned one;
     `family` refuses a family that offers none, `learned` ignores what it offers."""
     stop_imagined: bool = True
-    """Whether an imagined trajectory earns nothing more after a termination. The paper's CartPole
-    goes on, and earns again where the pole comes back."""
+    """Whether an imagined trajectory earns nothing more after a termination. (CartPole pays each
+    step alike, and planners learn nothing from trajectories that go on, unless it is made with
+    `planner_reward="cadm-2020"`: then they do go on, as the paper's.)"""
     iterations: int = 20
     """How often transitions are collected and the model is trained; the first are of random
     actions."""
@@ -76,7 +77,7 @@ class CaDMConfig(Config):
     weight_decay: float = 1.0
     """Scale of the paper's decays, 2.5e-5 for the first layer to 1e-4 for the last."""
     validation: float = 0.1
-    """Share of the transitions that training does not see, by whose loss it may stop early."""
+    """Share of the contexts that training leaves out, by whose loss it may stop early."""
     adaptation_rate: float = 0.01
     """Size of the step of gradient descent that adapts the model (`context = "gradient"`)."""
     planner: Literal["cem", "shooting"] | None = None
@@ -87,7 +88,7 @@ class CaDMConfig(Config):
     candidates: int | None = None
     """Sequences that the planner looks at in each refinement; by default 200 (shooting: 1000)."""
     elites: int = 50
-    """The best of them, of which the next are drawn."""
+    """The best of them, of which the next are drawn (shooting has none)."""
     refinements: int = 5
     """How often sequences are drawn (shooting: once)."""
     smoothing: float = 0.1
@@ -145,9 +146,10 @@ class CaDMConfig(Config):
                 f"particles is {self.particles} and members is {self.members}: each member needs "
                 f"equally many. Give particles a multiple of {self.members}."
             )
-        if self.elites > self.candidates:
+        if self.planner == "cem" and self.elites > self.candidates:
             raise ConfigError(
-                f"elites is {self.elites}, more than the {self.candidates} candidates."
+                f"elites is {self.elites}, more than the {self.candidates} candidates that they "
+                f"are the best of. Give at most {self.candidates} elites, or more candidates."
             )
         if self.steps_per_iteration < self.num_envs:
             raise ConfigError(

@@ -178,5 +178,6 @@ class Imagination:
             reward, terminated = self._rewards(state, control, following)
         else:
             reward, terminated = self._forecaster.outcome(told, state, control, following)
-        total = total + reward * alive
+        # What is earned after an end may be infinite by now, which no zero would cancel.
+        total = torch.where(alive, total + reward, total)
         return following, total, alive & ~terminated if self._stop else alive

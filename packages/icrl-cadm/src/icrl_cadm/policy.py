@@ -55,13 +55,14 @@ class PlanningPolicy(Policy[PlanningContext]):
         kind = Adapted if config.context == "gradient" else Conditioned
         self.forecaster = kind(self.model)
         """The model as it plans."""
-        self._imagination = Imagination(
+        self.imagination = Imagination(
             self.forecaster,
             rewards,
             particles=config.particles // config.members,
             stop=config.stop_imagined,
             fused=config.fused,
         )
+        """What pays the sequences that it plans with."""
         on_a_gpu = model.inputs.mean.device.type == "cuda"
         self._planned = Replay(self._plan) if config.fused and on_a_gpu else self._plan
 
@@ -90,7 +91,7 @@ class PlanningPolicy(Policy[PlanningContext]):
     def _plan(self, known: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Control and solution, of the fields of a history, the state and the last solution."""
         *history, state, solution = known
-        score = self._imagination.score(History(*history), state, generator)
+        score = self.imagination.score(History(*history), state, generator)
         return self._planner.plan(score, solution, generator)
 
     def told(self, timestep: TimeStep, context: PlanningContext) -> PlanningContext:
