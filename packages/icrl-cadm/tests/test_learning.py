@@ -105,6 +105,23 @@ def test_a_run_with_other_settings_does_not_go_on(tmp_path):
         learned(tmp_path, hidden=(11,))
 
 
+def test_a_checkpoint_from_before_a_setting_was_there_goes_on_with_its_default(
+    tmp_path, monkeypatch
+):
+    save = Training.save
+
+    def saved(self):
+        del self._settings["fused"]
+        save(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "save", saved)
+        first = learned(tmp_path, iterations=1)
+    assert same_weights(learned(tmp_path, iterations=1), first)
+    with pytest.raises(ConfigError, match="fused = False, now True"):
+        learned(tmp_path, iterations=1, fused=True)
+
+
 def test_a_finished_run_learns_no_more(tmp_path):
     first = learned(tmp_path)
     assert same_weights(learned(tmp_path), first)

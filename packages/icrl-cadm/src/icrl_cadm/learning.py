@@ -179,7 +179,11 @@ class Training:
             return
         _, tensors, state = found
         path = self.run.checkpoint_path
-        check_settings(path, state.get("settings"), self._settings)
+        written = state.get("settings")
+        if isinstance(written, dict):
+            # A setting that was not there yet is taken to have been at its default.
+            written = CaDMConfig().to_dict() | written
+        check_settings(path, written, self._settings)
         try:
             self.agent.model.load_state_dict(under("model", tensors))
             load_optimizer(self.optimizer, under("optimizer", tensors))
