@@ -169,17 +169,13 @@ def _flat(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def gumbel_argmax(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954); None:
-    from torch's global generator.
-    """
+    """A draw from the categorical of each row [..., choices] -> [...] int64 (Gumbel 1954)."""
     return gumbel_noised(logits, generator).argmax(-1)
 
 
 def gumbel_noised(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Logits [..., choices] with noise by which the largest of each row is a draw from its
-    categorical; None: from torch's global generator.
-
-    A uniform number of exactly 0 makes a logit -inf, and never nan: it is not chosen.
+    """Logits [..., choices] with noise (None: of torch's global generator) by which a row's largest
+    is a draw from its categorical. A uniform number of exactly 0 makes it -inf, and never nan.
     """
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
     return logits - uniform.log_().neg_().log_()
