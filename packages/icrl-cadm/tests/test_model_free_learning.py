@@ -151,6 +151,14 @@ def trained_cadm(directory: Path, family: TaskFamily | None = None, **settings) 
     return agent
 
 
+def test_a_pretrained_model_fixes_how_many_transitions_are_kept(tmp_path):
+    """Also for settings that were adapted before, as the command line's are."""
+    trained_cadm(tmp_path)
+    interface = Interface.of(Corridor())
+    config = replace(SMALL, past=None, pretrained=str(tmp_path)).adapted(interface)
+    assert ModelFreeAgent(config, interface, CPU).config.past == 4
+
+
 def test_a_model_that_is_given_is_not_trained_again(tmp_path):
     given = trained_cadm(tmp_path / "cadm")
     before = copy.deepcopy(given.model)

@@ -32,7 +32,8 @@ class ModelFreeConfig(Config):
     """
     past: int | None = None
     """Past transitions that the context is made of (the paper's K); by default 10, or as many as an
-    episode has before its last step, and for `probed` at most half of an episode."""
+    episode has before its last step, and for `probed` at most half of an episode; with `pretrained`
+    as many as that model knows."""
     context_size: int = 10
     """Numbers of a probabilistic context."""
     encoder: tuple[int, ...] = (256, 128, 64)
@@ -91,9 +92,10 @@ class ModelFreeConfig(Config):
         images = has_images(interface.observation_space)
         steps = STEPS // (IMAGES_TAKE if images else 1) if self.steps is None else self.steps
         self._check_updates(steps)
-        past = self._fitting_past(interface.max_episode_steps)
-        dynamics = self.dynamics
-        if self.context in FROM_A_MODEL:
+        past, dynamics = self.past, self.dynamics
+        if past is not None or self.pretrained is None:  # else it is the pretrained model's
+            past = self._fitting_past(interface.max_episode_steps)
+        if self.context in FROM_A_MODEL and past is not None:
             dynamics = replace(dynamics, past=past).adapted(interface)
         return replace(self, steps=steps, past=past, dynamics=dynamics)
 
