@@ -12,6 +12,7 @@ from gymnasium.spaces import Box, Discrete
 from icrl.agent import Interface
 from icrl.cli import main
 from icrl.cli.options import parse
+from icrl.cli.pairing import resolve
 from icrl.cli.settings import completed, configs
 from icrl.config import presets
 from icrl.errors import ConfigError, ContextError
@@ -154,6 +155,16 @@ def test_every_preset_can_be_used(spec, budget):
         ModelFreeConfig.from_dict(chosen).adapted(interface(20))
 
 
+def test_only_the_full_budget_leaves_rewards_as_they_are():
+    text = files("icrl_cadm").joinpath("presets", "model_free.toml").read_text()
+    for family in (None, "icrl/CartPole-v0", "icrl/Pendulum-v0"):
+        found = {
+            budget: presets(text, family, budget)["normalize_rewards"]
+            for budget in ("smoke", "default", "full")
+        }
+        assert found == {"smoke": True, "default": True, "full": False}
+
+
 def test_its_model_is_trained_as_cadm_is():
     """The two files of presets say the same of the model."""
     package = files("icrl_cadm").joinpath("presets")
@@ -171,6 +182,13 @@ def test_a_setting_of_the_model_is_a_flag():
     config, _ = configs(options, provided("agents", "ppo-cadm"), None)
     assert isinstance(config, ModelFreeConfig)
     assert (config.dynamics.members, config.context) == (3, "cadm")
+
+
+def test_what_the_models_settings_became_is_said_field_by_field(capsys):
+    resolve(parse(["run", "ppo-cadm", "CartPole-v1", "--budget", "smoke"]))
+    said = capsys.readouterr().err
+    assert "past = 10, dynamics.past = 10, dynamics.future = 10" in said
+    assert "CaDMConfig" not in said
 
 
 def test_the_flags_of_the_model_are_shown(capsys):

@@ -1,7 +1,7 @@
 """Pairing: an agent, a family and a source by their names, with all settings resolved."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +91,18 @@ def _say_adapted(
     options: Options, name: str, given: Config, adapted: Config, family: "TaskFamily"
 ) -> None:
     """Say what defaults became that depend on the horizon."""
-    changed = [
-        f"{field.name} = {getattr(adapted, field.name)}"
-        for field in dataclasses.fields(given)
-        if getattr(given, field.name) != getattr(adapted, field.name)
-    ]
+    changed = list(_changed(given, adapted))
     if changed:
         horizon = family.max_episode_steps
         limit = f"episodes of at most {horizon} steps" if horizon else "episodes without a limit"
         say(options, f"{name} adapts to {limit}: {', '.join(changed)}.")
+
+
+def _changed(given: Config, adapted: Config, within: str = "") -> Iterator[str]:
+    """What adapting filled in, field by field, as `name = value`; settings within settings too."""
+    for field in dataclasses.fields(given):
+        before, after = getattr(given, field.name), getattr(adapted, field.name)
+        if isinstance(before, Config):
+            yield from _changed(before, after, f"{within}{field.name}.")
+        elif before != after:
+            yield f"{within}{field.name} = {after}"
