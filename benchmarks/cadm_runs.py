@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from cadm_paper import LITTLE, SPLITS
-from gymnasium import spaces
 from measurement import hardware, versions
 
 from icrl import make_family
@@ -40,10 +39,7 @@ LONG = {"steps": 5_000_000}
 """What agents without a planner learn for in MuJoCo, ten times as long as elsewhere."""
 BEFORE = {"ppo-cadm": "vanilla-cadm"}
 """Whose context an agent takes, if that run is there."""
-ON_TWO_CORES: dict[str, dict[str, Any]] = {
-    "cem": {"particles": 5, "candidates": 100, "elites": 25, "refinements": 3},
-    "shooting": {"particles": 5, "candidates": 300},
-}
+ON_TWO_CORES = {"particles": 5, "candidates": 100, "elites": 25, "refinements": 3}
 """What ensembles plan with where there is no GPU: a thirteenth of the paper's imagined steps."""
 ENSEMBLES = ("pe-ts", "pets-cadm")
 FORGETFUL = ("vanilla-dm", "pe-ts", "ppo")
@@ -66,14 +62,11 @@ class Asked:
         return out / family / self.agent / f"seed-{self.seed}"
 
 
-def overrides(
-    family: TaskFamily, agent: str, given: dict[str, Any], device: torch.device
-) -> dict[str, Any]:
+def overrides(agent: str, given: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """What sets an agent's runs apart from the paper's settings: what was given on the command
     line, as far as the agent has such settings, and what ensembles do without on two cores.
     """
-    planner = "cem" if isinstance(family.action_space, spaces.Box) else "shooting"
-    smaller = ON_TWO_CORES[planner] if agent in ENSEMBLES and device.type == "cpu" else {}
+    smaller = ON_TWO_CORES if agent in ENSEMBLES and device.type == "cpu" else {}
     known = {field.name for field in fields(config_class(agent))}
     return {**smaller, **{name: value for name, value in given.items() if name in known}}
 

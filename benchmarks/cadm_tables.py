@@ -24,7 +24,6 @@ from cadm_picture import draw
 from cadm_runs import Asked, completed, config_class, finished, overrides
 from measurement import write_result
 
-from icrl import make_family
 from icrl.devices import find_device
 
 FAMILIES = list(TABLES["model-based"])
@@ -56,10 +55,9 @@ def wanted(options: argparse.Namespace) -> list[Asked]:
     known = {field.name for row in options.rows for field in fields(config_class(row))}
     if options.rows and (unknown := sorted(given.keys() - known)):
         raise SystemExit(f"none of {options.rows} has the settings {unknown}.")
-    families = {name: make_family(name) for name in options.families if options.rows}
     return [
-        Asked(name, agent, seed, overrides(family, agent, given, device))
-        for name, family in families.items()
+        Asked(name, agent, seed, overrides(agent, given, device))
+        for name in options.families
         for seed in options.seeds
         for agent in options.rows
     ]

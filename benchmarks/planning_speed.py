@@ -63,7 +63,6 @@ def planned_step(policy: PlanningPolicy, envs: int, device: torch.device) -> Cal
 def evaluations(policy: PlanningPolicy) -> int:
     """Of the model, for a step of one environment."""
     config = policy.model.config
-    assert config.candidates is not None  # adapted settings are whole
     return config.candidates * config.refinements * config.horizon * config.particles
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from icrl import load_agent, make_family
+from icrl import load_agent
 from icrl.files import read_json
 
 PENDULUM = "icrl/Pendulum-v0"
@@ -212,18 +212,18 @@ def test_nothing_is_drawn_of_nothing(cells_module, tmp_path):
 
 
 def test_ensembles_plan_with_less_on_two_cores(runs_module):
-    family, cpu, gpu = make_family(PENDULUM), torch.device("cpu"), torch.device("cuda")
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
     given = {"iterations": 3}
-    assert runs_module.overrides(family, "vanilla-dm", given, cpu) == given
-    assert runs_module.overrides(family, "pe-ts", given, cpu)["particles"] == 5
-    assert runs_module.overrides(family, "pe-ts", given, gpu) == given
-    assert runs_module.overrides(family, "stacked-dm", given, cpu) == given
+    assert runs_module.overrides("vanilla-dm", given, cpu) == given
+    assert runs_module.overrides("pe-ts", given, cpu)["particles"] == 5
+    assert runs_module.overrides("pe-ts", given, gpu) == given
+    assert runs_module.overrides("stacked-dm", given, cpu) == given
 
 
 @pytest.mark.parametrize("agent", ["ppo", "ppo-cadm"])
 def test_an_agent_is_given_the_settings_that_it_has(runs_module, agent):
-    family, given = make_family(PENDULUM), {"iterations": 3, "normalize_rewards": True}
-    found = runs_module.overrides(family, agent, given, torch.device("cpu"))
+    given = {"iterations": 3, "normalize_rewards": True}
+    found = runs_module.overrides(agent, given, torch.device("cpu"))
     assert found == {"normalize_rewards": True}
 
 

@@ -370,10 +370,11 @@ def test_settings_choose_the_planner(action_space: Any, settings: dict, expected
 
 @pytest.mark.parametrize("action_space", [spaces.Discrete(3), spaces.Box(-2, 2, (3,))])
 def test_settings_choose_shooting(action_space: Any):
-    config = adapted(action_space, {"planner": "shooting", "candidates": 71, "horizon": 5})
+    asked = {"planner": "shooting", "candidates": 71, "refinements": 2, "horizon": 5}
+    config = adapted(action_space, asked)
     by = planner(Controls(action_space), config)
     assert isinstance(by, RandomShooting)
-    assert (by.width, by.horizon, by.candidates) == (3, 5, 71)
+    assert (by.width, by.horizon, by.candidates) == (3, 5, 142)
 
 
 def adapted(action_space: Any, settings: dict) -> CaDMConfig:

@@ -84,6 +84,7 @@ def collect(
         outcome, ended = info["final_obs"], terminated | truncated
         following = states.vectors(outcome)
         check_finite(following, env, step + 1)
+        check_finite(reward[:, None], env, step + 1, what="reward")
         rows.append(
             {
                 "state": state,
@@ -105,17 +106,19 @@ def collect(
     return transitions, torch.stack(returns)[torch.stack(ends)].tolist()
 
 
-def check_finite(state: Tensor, env: TaskVectorEnv, step: int) -> None:
-    """Refuse states [envs, state numbers] that are not finite; the host waits for the answer.
+def check_finite(
+    shown: Tensor, env: TaskVectorEnv, step: int, *, what: str = "observation"
+) -> None:
+    """Refuse numbers [envs, numbers] that are not finite; the host waits for the answer.
 
     Raises:
         SpaceError: naming the environment and the step.
     """
-    finite = state.isfinite().all(1)
+    finite = shown.isfinite().all(1)
     if not finite.all():
         row = int((~finite).nonzero()[0])
         raise SpaceError(
-            f"{env.family.id}, environment {row}, step {step}: the observation has numbers that "
-            f"are not finite: {state[row].tolist()}. A model cannot learn from them; mend the "
+            f"{env.family.id}, environment {row}, step {step}: the {what} has numbers that "
+            f"are not finite: {shown[row].tolist()}. A model cannot learn from them; mend the "
             "environment, or wrap it so that it ends the episode before."
         )

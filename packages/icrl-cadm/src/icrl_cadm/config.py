@@ -16,8 +16,6 @@ PAST, FUTURE = 10, 10
 """The paper's K and M, where episodes are long enough."""
 UNKNOWN_HORIZON = 200
 """Steps of an iteration in each environment, where a family does not say how long episodes are."""
-CANDIDATES = {"cem": 200, "shooting": 1000}
-"""Sequences that a planner looks at: as many in all as cross entropy does in five refinements."""
 
 Kind = Literal["none", "stacked", "encoded", "recurrent", "gradient"]
 
@@ -85,12 +83,12 @@ class CaDMConfig(Config):
     for continuous and the second for discrete actions, as the original."""
     horizon: int = 30
     """Steps that are imagined; at most an episode's are."""
-    candidates: int | None = None
-    """Sequences that the planner looks at in each refinement; by default 200 (shooting: 1000)."""
+    candidates: int = 200
+    """Sequences that the planner looks at in each refinement."""
     elites: int = 50
     """The best of them, of which the next are drawn (shooting has none)."""
     refinements: int = 5
-    """How often sequences are drawn (shooting: once)."""
+    """How often sequences are drawn; shooting draws as many in all, at once."""
     smoothing: float = 0.1
     """Share of the old mean and variance that a refinement keeps."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -118,7 +116,6 @@ class CaDMConfig(Config):
             past=_fitting("past", self.past, self._usual_past, longest and longest - 1),
             future=_fitting("future", self.future, self._usual_future, longest),
             planner=planner,
-            candidates=self.candidates or max(self.elites, CANDIDATES[planner]),
             horizon=min(self.horizon, longest or self.horizon),
             steps_per_iteration=self.steps_per_iteration or steps,
         )
@@ -140,7 +137,7 @@ class CaDMConfig(Config):
         return self.iterations * (self.steps_per_iteration // self.num_envs) * self.num_envs
 
     def _check_together(self) -> None:
-        assert self.candidates is not None and self.steps_per_iteration is not None
+        assert self.steps_per_iteration is not None
         if self.particles % self.members:
             raise ConfigError(
                 f"particles is {self.particles} and members is {self.members}: each member needs "

@@ -172,9 +172,9 @@ class RandomShooting(Planner):
 
 def planner(controls: Controls, config: "CaDMConfig") -> Planner:
     """The planner that adapted settings ask for."""
-    assert config.candidates is not None  # `adapted` has filled it
     if config.planner == "shooting":
-        return RandomShooting(controls, config.horizon, config.candidates)
+        at_once = config.candidates * config.refinements
+        return RandomShooting(controls, config.horizon, at_once)
     settings = (
         *(config.horizon, config.candidates, config.elites),
         *(config.refinements, config.smoothing),
