@@ -160,12 +160,18 @@ def shown(found: list[Cell], judged: list[dict[str, Any]]) -> str:
     return "\n".join(lines).strip()
 
 
+def titled(cell: Cell, between: str = ", ") -> str:
+    """What a cell's row is called: the agent, and what sets it apart from the paper's settings."""
+    overrides = cell.get("overrides") or {}
+    return between.join(
+        [TITLES[cell["agent"]], *(f"{key} {value}" for key, value in overrides.items())]
+    )
+
+
 def _row(cell: Cell) -> list[str]:
-    title = TITLES[cell["agent"]]
+    title = titled(cell)
     if cell["status"] != "run":
         return [title, *(f"({text(cell['paper'][split])})" for split in SPLITS), cell["status"]]
-    if cell["overrides"]:
-        title += ", " + ", ".join(f"{key} {value}" for key, value in cell["overrides"].items())
     both = (f"{text(cell['ours'][split])} ({text(cell['paper'][split])})" for split in SPLITS)
     minutes = mean(cell["training_seconds"]) / 60
     return [

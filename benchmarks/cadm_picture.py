@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cadm_paper import SPLITS, TITLES
+from cadm_cells import titled
+from cadm_paper import SPLITS
 
 from icrl.report.style import (
     AGENT_COLOURS,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PATH = Path(__file__).parent.parent / "docs" / "images" / "cadm-tables.png"
-ROW, BETWEEN = 0.3, 0.75
+ROW, BETWEEN = 0.36, 0.75
 """Inches: of an agent, and between panels one below the other."""
 
 
@@ -54,7 +55,7 @@ def draw(cells: list[dict[str, Any]], path: Path = PATH) -> None:
                 _panel(axes, each, split)
                 title = f"{part[1]}, {split}" if axes is line[0] else split
                 axes.set_title(title, color=INK, fontsize=10)
-            line[0].set_yticks(range(len(each)), [TITLES[cell["agent"]] for cell in each])
+            line[0].set_yticks(range(len(each)), [titled(cell, "\n") for cell in each], fontsize=8)
         save(figure, path)
 
 

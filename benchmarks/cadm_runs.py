@@ -200,8 +200,14 @@ def _calls_before(directory: Path) -> int:
 
 
 def _pretrained(asked: Asked, out: Path) -> dict[str, str]:
-    """The run of the same seed whose context the agent takes."""
+    """The run of the same seed whose context the agent takes, there or one directory above: runs
+    with other settings lie below those with the paper's.
+    """
     if asked.agent not in BEFORE:
         return {}
-    other = Asked(asked.family, BEFORE[asked.agent], asked.seed, {}).directory(out)
-    return {"pretrained": str(other)} if (other / "agent" / TRAINED).exists() else {}
+    other = Asked(asked.family, BEFORE[asked.agent], asked.seed, {})
+    for place in (out, out.parent):
+        directory = other.directory(place)
+        if (directory / "agent" / TRAINED).exists():
+            return {"pretrained": str(directory)}
+    return {}
