@@ -92,8 +92,8 @@ class CaDMConfig(Config):
     smoothing: float = 0.1
     """Share of the old mean and variance that a refinement keeps."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the networks while planning; states are added up in float32. bfloat16 is about twice as
-    fast where the processor has it."""
+    """Of the networks while planning; states are added up in float32. bfloat16 is half as fast
+    again where the processor has it."""
     fused: bool = False
     """Whether an imagined step is compiled (torch.compile, which needs a compiler), and on a GPU a
     whole plan is replayed as one CUDA graph. Worth its minute where launching kernels takes longer

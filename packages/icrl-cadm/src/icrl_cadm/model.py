@@ -116,10 +116,9 @@ class DynamicsModel(nn.Module):
         """Take the statistics of all transitions, and of the controls in their histories."""
         assert self.config.past is not None  # `adapted` has filled it
         state, following = transitions.state, transitions.following
-        every = torch.arange(len(transitions), device=state.device)
         self.inputs.measure(self.states.inputs(state))
         self.controls.measure(transitions.control)
-        self.past_controls.measure(transitions.history(every, self.config.past).control)
+        self.past_controls.measure(transitions.past_controls(self.config.past))
         self.targets.measure(self.states.targets(state, following))
         self.backward_targets.measure(self.states.targets(following, state))
         self.rewards.measure(transitions.reward[:, None])

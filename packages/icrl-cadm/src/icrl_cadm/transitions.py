@@ -97,18 +97,30 @@ class Transitions:
             index: of transitions.
             past: slots.
         """
-        slot = torch.arange(past, device=index.device)
-        filled = self.age[index].clamp(max=past)
-        begin = index - (self.age[index] if self.opening else filled)
-        there = slot < filled[..., None]
-        source = torch.where(there, begin[..., None] + slot, 0)
-        there = there[..., None]
+        source, there = self._before(index, past)
         return History(
             self.state[source] * there,
             self.control[source] * there,
             self.following[source] * there,
-            filled,
+            self.age[index].clamp(max=past),
         )
+
+    def past_controls(self, past: int) -> Tensor:
+        """The controls of every transition's history, [transitions, past, control numbers]."""
+        every = torch.arange(len(self), device=self.age.device)
+        source, there = self._before(every, past)
+        return self.control[source] * there
+
+    def _before(self, index: Tensor, past: int) -> tuple[Tensor, Tensor]:
+        """The transition in each slot of histories, [..., past], and whether there is one, [...,
+        past, 1].
+        """
+        slot = torch.arange(past, device=index.device)
+        age = self.age[index]
+        filled = age.clamp(max=past)
+        begin = index - (age if self.opening else filled)
+        there = slot < filled[..., None]
+        return torch.where(there, begin[..., None] + slot, 0), there[..., None]
 
     def pairs(self, future: int, *, held_out: bool) -> tuple[Tensor, Tensor]:
         """Every context with each of the transitions that it has to predict: indices of the first

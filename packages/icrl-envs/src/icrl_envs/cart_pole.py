@@ -101,10 +101,7 @@ class CartPole(NativeFamily, RewardModel, Solved):
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
         """Forces and lengths [tasks] of a split."""
-        self.check_split(split)
-        self.check_num_tasks(num_tasks, split)
-        drawn = self.listed.draw(num_tasks, split=split, seed=seed)
-        return Tasks(self.id, dict(self.arguments), split, drawn)
+        return self.listed.sample(self, num_tasks, split=split, seed=seed)
 
     def initial(self, task: Task, generator: torch.Generator) -> State:
         """Nearly upright, nearly still: [envs, 4], as it is observed."""

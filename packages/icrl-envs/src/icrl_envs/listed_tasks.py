@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from icrl.families import TaskFamily
+from icrl.tasks import Tasks
+
 Cell = Mapping[str, Sequence[Any]]
 """Values of each hidden number; the cell's tasks are all of their combinations."""
 
@@ -37,6 +40,13 @@ class ListedTasks:
     def num_tasks(self) -> dict[str, int | None]:
         """How many tasks each split has: a family's `num_tasks`."""
         return {split: len(values) for split, values in self._values.items()}
+
+    def sample(self, family: TaskFamily, num_tasks: int, *, split: str, seed: int) -> Tasks:
+        """Tasks of a family whose splits these are: its `sample_tasks`."""
+        family.check_split(split)
+        family.check_num_tasks(num_tasks, split)
+        drawn = self.draw(num_tasks, split=split, seed=seed)
+        return Tasks(family.id, dict(family.arguments), split, drawn)
 
     def draw(self, num_tasks: int, *, split: str, seed: int) -> dict[str, Tensor]:
         """Distinct tasks [tasks, ...] of a split in an order that `seed` fixes."""

@@ -44,10 +44,7 @@ class RunningBodies(MujocoTasks, RewardModel):
 
     def sample_tasks(self, num_tasks: int, *, split: str = "train", seed: int) -> Tasks:
         """Tasks [tasks, ...] of a split."""
-        self.check_split(split)
-        self.check_num_tasks(num_tasks, split)
-        arrays = self.listed.draw(num_tasks, split=split, seed=seed)
-        return Tasks(self.id, dict(self.arguments), split, arrays)
+        return self.listed.sample(self, num_tasks, split=split, seed=seed)
 
     def reward_and_termination(
         self, observation: Tree, action: Tree, next_observation: Tree

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from icrl.trees import where
 from icrl_cadm.history import History
 from icrl_cadm.model_free.clues import Clues, shown_space
 
@@ -59,7 +60,8 @@ class Memory:
         history = past.history.after(past.state, control, following)
         if self.num_probes:
             full = past.history.filled >= self.past
-            history = _chosen(full, past.history, history)
+            kept = where(full, past.history.tensors(), history.tensors())
+            history = History(*kept)
         return replace(past, state=following, history=history)
 
     def reopened(
@@ -82,14 +84,3 @@ class Memory:
     def shown(self, past: Past) -> dict[str, Tensor]:
         """The state and the clues, by name, [rows, numbers]."""
         return {"state": past.state, **self.clues(past.history, past.draws)}
-
-
-def _chosen(rows: Tensor, one: History, other: History) -> History:
-    """Rows of `one` where `rows` [rows] bool holds, else of `other`."""
-    wide = rows[:, None, None]
-    return History(
-        torch.where(wide, one.state, other.state),
-        torch.where(wide, one.control, other.control),
-        torch.where(wide, one.following, other.following),
-        torch.where(rows, one.filled, other.filled),
-    )

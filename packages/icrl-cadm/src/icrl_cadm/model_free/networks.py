@@ -8,7 +8,11 @@ import torch
 from gymnasium import Space, spaces
 from gymnasium.spaces.utils import flatdim
 from stable_baselines3.common.policies import MultiInputActorCriticPolicy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from stable_baselines3.common.torch_layers import (
+    BaseFeaturesExtractor,
+    CombinedExtractor,
+    create_mlp,
+)
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor, nn
@@ -147,10 +151,7 @@ class InferringExtractor(BaseFeaturesExtractor):
             observation_space[name].shape or () for name in ("state", TRANSITIONS)
         )
         super().__init__(observation_space, state + size)
-        layers: list[nn.Module] = []
-        for before, after in zip((slots, *hidden), hidden, strict=False):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        self.encoder = nn.Sequential(*layers, nn.Linear((slots, *hidden)[-1], 2 * size))
+        self.encoder = nn.Sequential(*create_mlp(slots, 2 * size, list(hidden)))
         self._weight = weight
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
