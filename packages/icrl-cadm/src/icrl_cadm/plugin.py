@@ -1,5 +1,6 @@
 """What this package provides."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from icrl.plugins.markers import hookimpl
@@ -40,6 +41,7 @@ def icrl_agents() -> list[AgentSpec]:
             "vanilla-cadm",
             {},
             "The paper's Vanilla + CaDM: one deterministic model under a learned context.",
+            trained={"icrl/Pendulum-v0": "icrl_cadm:trained/Pendulum-v0"},
         ),
         _planner(
             "pets-cadm",
@@ -79,12 +81,19 @@ def icrl_agents() -> list[AgentSpec]:
     ]
 
 
-def _planner(name: str, settings: dict[str, Any], summary: str, paper: str = PAPER) -> AgentSpec:
+def _planner(
+    name: str,
+    settings: dict[str, Any],
+    summary: str,
+    paper: str = PAPER,
+    trained: Mapping[str, str] | None = None,
+) -> AgentSpec:
     return AgentSpec(
         name=name,
         entry_point="icrl_cadm.learning:CaDMAgent",
         config="icrl_cadm.config:CaDMConfig",
         presets="icrl_cadm:presets/cadm.toml",
+        trained=trained or {},
         settings=settings,
         learns="interaction",
         memory="episode",

@@ -41,10 +41,11 @@ class ModelFreeConfig(Config):
     kl: float = 0.01
     """Weight of KL(inferred, unit Gaussian) in the loss, for a probabilistic context."""
     pretrained: str | None = None
-    """For `cadm`: the directory of a CaDM that was trained before (a run's, or the `agent` in it);
-    unset: it is trained first."""
+    """For `cadm`: the directory of a CaDM that was trained before (a run's, or the `agent` in it),
+    or `AGENT:FAMILY` for one that a package ships; unset: it is trained first."""
     dynamics: CaDMConfig = field(default_factory=CaDMConfig)
-    """Settings of the model that is trained first, for `cadm` and `probed`."""
+    """Settings of the model that is trained first, for `cadm` and `probed`; one that was trained
+    before has its own."""
     steps: int | None = None
     """PPO's steps, of all environments together: by default half a million, a tenth of that where
     observations are images."""

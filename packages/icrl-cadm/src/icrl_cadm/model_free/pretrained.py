@@ -7,6 +7,7 @@ import torch
 
 from icrl.agent import Interface
 from icrl.errors import ConfigError, SpaceError
+from icrl.plugins.shipped import run_directory
 from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.model_free.config import ModelFreeConfig
 
@@ -21,19 +22,20 @@ def given_dynamics(
 
     Raises:
         ConfigError: if there is no such directory, or its model has no context.
+        UsageError: if no package ships such weights.
         SpaceError: if it was trained on another family, or with other spaces.
         DamagedFileError: naming the file.
     """
     if config.pretrained is None or config.context != "cadm":
         return None
-    directory = Path(config.pretrained)
+    directory = run_directory(config.pretrained)
     if (directory / "agent").is_dir():
         directory = directory / "agent"
     if not (directory / "config.toml").exists():
         raise ConfigError(
             f"pretrained is {config.pretrained!r}, but there is no {directory / 'config.toml'}. "
             "Give a directory that `icrl train cadm` (or another agent of icrl-cadm that plans) "
-            "wrote."
+            "wrote, or AGENT:FAMILY for weights that a package ships."
         )
     if (directory / DYNAMICS).is_dir():
         raise ConfigError(
