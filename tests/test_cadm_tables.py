@@ -13,8 +13,11 @@ PENDULUM = "icrl/Pendulum-v0"
 
 @pytest.fixture
 def scripts(repository, monkeypatch):
-    """Where the scripts find each other."""
+    """Where the scripts find each other; they may change how many threads there are."""
     monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -319,10 +319,8 @@ def test_the_two_physics_agree_on_a_usual_body(name):
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["HalfCheetah", *(pytest.param(name, marks=pytest.mark.slow) for name in list(NUMBERS)[1:])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NUMBERS)
 def test_workers_change_nothing(name):
     family = family_of(name, horizon=5)
     tasks = family.sample_tasks(4, seed=3)

@@ -11,10 +11,10 @@ from icrl.wrapped.conversion import Misfit, RangeCheck, row_reader, row_writer
 if TYPE_CHECKING:
     from icrl.wrapped.family import WrappedFamily
 
-SLOW_STEP_SECONDS = 1e-3
+SLOW_STEP_SECONDS = 1.3e-3
 """From this time for a step of all environments on, worker processes are worth it: two halve it for
 some tenths of a millisecond, and have taken seconds to start. Ten of MuJoCo's ants or humanoids
-take longer, ten of its half-cheetahs do not."""
+take longer, five ants or ten half-cheetahs do not."""
 
 
 class Stepper(ABC):
