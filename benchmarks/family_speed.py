@@ -11,7 +11,7 @@ keeps one goal. More differences remain. What gymnax observes is not read, and s
 while ours is made and kept, in its favour. Its Four Rooms has inner walls, and now and then
 replaces an action by a random one, in ours. Its maze is the same for all and moves along the four
 directions; who finds the goal goes on from another cell. In ours each task has its own walls, the
-agent turns, and the goal ends the episode.
+agent turns, and the goal ends the episode. Its cart-pole and pendulum are the same for all.
 """
 
 import argparse
@@ -30,6 +30,8 @@ COUNTERPARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "icrl/BernoulliBandit-v0": ("BernoulliBandit-misc", {"num_arms": 2, "horizon": 100}),
     "icrl/DarkRoomTerminating-v0": ("FourRooms-misc", {"size": 11, "horizon": 500}),
     "icrl/GridMaze-v0": ("MetaMaze-misc", {"size": 5, "view": 3, "horizon": 200}),
+    "icrl/CartPole-v0": ("CartPole-v1", {"horizon": 500}),
+    "icrl/Pendulum-v0": ("Pendulum-v1", {"horizon": 200}),
 }
 """Each with the keywords that make it like gymnax's: as many arms, cells and steps."""
 
