@@ -20,6 +20,9 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
     """Train an agent's model on as many transitions as CaDM collects, all of random actions, each
     under the opening of its episode; a killed run goes on from the last whole round.
 
+    Every round fits all of them, where an iteration of CaDM fits those so far: half as many rounds
+    make as many updates.
+
     Raises:
         SpaceError: for observations that are not finite, naming environment and step.
         ConfigError: if there is a checkpoint of other settings, tasks or another seed.
@@ -28,7 +31,7 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
     if training.transitions is None:
         training.transitions = _played(agent, family, run)
     openings = replace(training.transitions, opening=True)
-    rounds = agent.config.iterations
+    rounds = (agent.config.iterations + 1) // 2
     with run.progress(rounds, "embedding", done=training.iteration, unit="round") as advance:
         while training.iteration < rounds:
             generator = run.generator(f"fitting {training.iteration}", agent.device)
