@@ -19,6 +19,14 @@ rounding differs between machines. In a view it can choose another strip for a w
 """
 
 
+@pytest.fixture(autouse=True)
+def stepped_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `workers`, this process steps: how long a step takes is measured, and on a busy
+    machine a few ants would start workers for seconds in every test.
+    """
+    monkeypatch.setattr("icrl.wrapped.vector.num_workers", lambda family, num_envs: 0)
+
+
 @pytest.fixture
 def made() -> Callable[[str], gymnasium.Env]:
     """`gymnasium.make`, of an extra that not everybody installs only where it is: Meta-World pins a
