@@ -197,6 +197,14 @@ def test_all_cores_step_what_takes_long(
     assert num_workers(family, num_envs) == workers
 
 
+def test_as_many_workers_are_started_as_are_worth_it(monkeypatch: Any):
+    monkeypatch.setattr("icrl.wrapped.vector.num_workers", lambda family, num_envs: num_envs // 2)
+    family = CounterFamily()
+    env = family.vector_env(family.sample_tasks(4, seed=0))
+    assert len(getattr(env._simulators, "_workers", [])) == 2
+    env.close()
+
+
 def test_fixed_tasks_survive_a_seed():
     family = CounterFamily()
     env = family.vector_env(family.sample_tasks(2, seed=3), num_envs=5)
