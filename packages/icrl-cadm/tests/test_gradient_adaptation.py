@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import grad
 from torch.func import functional_call
+from torch.nn import functional
 
 from icrl.nn import initial_weights
 from icrl.testing.accelerator import ACCELERATOR, pretended_accelerator
@@ -17,7 +18,7 @@ FILLED = torch.tensor([[3, 3, 2, 1, 0], [0, 3, 1, 3, 2]])
 
 def network(device: torch.device | str = "cpu") -> Perceptron:
     with initial_weights(torch.Generator().manual_seed(1)):
-        made = Perceptron(MEMBERS, INPUTS, (17, 19), OUTPUTS, nn.SiLU())
+        made = Perceptron(MEMBERS, INPUTS, (17, 19), OUTPUTS, functional.silu)
     with torch.no_grad():
         for layer in made.layers:
             layer.weight.mul_(3)

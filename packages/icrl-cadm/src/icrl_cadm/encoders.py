@@ -2,11 +2,13 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from icrl.nn import MemberLinear
 
@@ -28,7 +30,7 @@ class Perceptron(nn.Module):
         inputs: int,
         hidden: tuple[int, ...],
         outputs: int,
-        activation: nn.Module,
+        activation: Callable[..., Tensor],
     ) -> None:
         super().__init__()
         self.activation = activation
@@ -42,7 +44,8 @@ class Perceptron(nn.Module):
         """[members, rows, inputs] -> [members, rows, outputs], in the weights' precision."""
         *hidden, last = self.layers
         for layer in hidden:
-            x = self.activation(layer(x))
+            # Where no gradient is wanted, in place: planning spends less on fresh memory.
+            x = self.activation(layer(x), inplace=not torch.is_grad_enabled())
         return last(x)
 
 
@@ -90,7 +93,7 @@ class Encoded(Encoder):
         super().__init__()
         self.size = size
         slots = past * (num_states + num_controls)
-        self.perceptron = Perceptron(members, slots, hidden, size, nn.ReLU())
+        self.perceptron = Perceptron(members, slots, hidden, size, functional.relu)
 
     def forward(self, differences: Tensor, controls: Tensor, filled: Tensor) -> Tensor:
         """Each member's own view of them."""

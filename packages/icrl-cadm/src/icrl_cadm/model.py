@@ -52,14 +52,14 @@ class Networks(nn.Module):
         known = num_inputs + num_controls + size
         outputs = num_states * (2 if config.probabilistic else 1)
         members, hidden = config.members, config.hidden
-        self.forwards = Perceptron(members, known, hidden, outputs, nn.SiLU())
+        self.forwards = Perceptron(members, known, hidden, outputs, functional.silu)
         self.backwards = (
-            Perceptron(members, known, hidden, num_states, nn.SiLU())
+            Perceptron(members, known, hidden, num_states, functional.silu)
             if config.backward > 0 and config.context == "encoded"
             else None
         )
         self.outcomes = (
-            Perceptron(members, known + num_inputs, hidden, 2, nn.SiLU())
+            Perceptron(members, known + num_inputs, hidden, 2, functional.silu)
             if learns_rewards
             else None
         )
