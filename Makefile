@@ -1,7 +1,7 @@
 # Each target makes .venv first; Python 3.11 to 3.13 and make are all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow pages shapes check format docs bench clean
+.PHONY: help demo test slow pages pairings shapes check format docs bench clean
 SHELL := /bin/bash
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -33,14 +33,18 @@ demo: $(STAMP) ## Collect, train and evaluate on Dark Room; the report lies in r
 WORKERS ?= 2
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## Run the tests but the slow ones
-	$(BIN)/python -m pytest -r fE -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) --dist worksteal
 
 slow: $(STAMP) ## Run the slow tests: learning curves, clean installs
 	$(BIN)/python -m pytest -r fE -m slow
 
 pages: export OMP_NUM_THREADS ?= 1
-pages: $(STAMP) ## Run what the tutorials and guides show
+pages: $(STAMP) ## Run what READMEs, tutorials and guides show
 	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m slow tests/test_docs.py
+
+pairings: export OMP_NUM_THREADS ?= 1
+pairings: $(STAMP) ## Run every agent with every sort of environment
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m "slow or not slow" tests/test_pairings.py
 
 shapes: export OMP_NUM_THREADS ?= 1
 shapes: $(STAMP) ## Run the tests with every shape in a signature checked
@@ -50,8 +54,8 @@ check: $(STAMP) ## Check format, lint, types and what the documents must have
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -k "not page_shows_runs" \
-		tests/test_docs.py tests/test_style.py tests/test_imports.py tests/test_registry.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile tests/test_docs.py \
+		tests/test_style.py tests/test_imports.py tests/test_registry.py
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --select I --fix .

@@ -200,21 +200,12 @@ def blocks(page: Path) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(
-            page,
-            marks=[pytest.mark.slow] if "docs" in page.relative_to(REPOSITORY).parts else [],
-            id=str(page.relative_to(REPOSITORY)),
-        )
-        for page in PAGES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_what_a_page_shows_runs(page, tmp_path):
     """Files are written, `shell` blocks run in order, then the page's Python as one script.
 
-    `console` blocks are not run. `make pages` runs the tutorials and guides.
+    `console` blocks are not run. `make pages` runs the others.
     """
     environment = {
         **os.environ,
