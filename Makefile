@@ -43,8 +43,8 @@ pages: $(STAMP) ## Run what READMEs, tutorials and guides show
 	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m slow tests/test_docs.py
 
 pairings: export OMP_NUM_THREADS ?= 1
-pairings: $(STAMP) ## Run every agent with every sort of environment
-	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m "slow or not slow" tests/test_pairings.py
+pairings: $(STAMP) ## Run the pairings of agents and environments that `test` leaves out
+	$(BIN)/python -m pytest -r fE -n $(WORKERS) -m slow tests/test_pairings.py
 
 shapes: export OMP_NUM_THREADS ?= 1
 shapes: $(STAMP) ## Run the tests with every shape in a signature checked

@@ -1,6 +1,6 @@
 """Every agent with every sort of environment, through the command line's own entry function.
 
-`make test` runs each agent once, `make pairings` all.
+`make test` runs `EACH_AGENT`, `make pairings` the others.
 
 | family                           | observation                    | action   | environment  |
 |----------------------------------|--------------------------------|----------|--------------|
@@ -56,7 +56,7 @@ EACH_AGENT = (
     ("dqn", "CartPole-v1"),
     ("sac", "Pendulum-v1"),
 )
-"""Between them of every sort."""
+"""Once or twice, between them on every sort of environment."""
 MORE = {
     *product(("ad", "ed"), FAMILIES),
     *product(("ad",), WRAPPED),
