@@ -1,5 +1,6 @@
 """Evaluation: returns followed by hand in a world of two cells, and the result directory."""
 
+import itertools
 import json
 from dataclasses import replace
 from itertools import islice
@@ -14,13 +15,14 @@ from icrl.errors import (
     AutoresetError,
     DamagedFileError,
     OutputError,
+    SpaceError,
     SplitError,
     StorageError,
     TaskError,
     UsageError,
 )
 from icrl.evaluation import Evaluation, evaluate, optimum, source
-from icrl.evaluation.protocol import Tally
+from icrl.evaluation.protocol import FiniteWatch, Tally
 from icrl.evaluation.trials import TrialRecorder
 from icrl.histories import HistoryStore, Manifest
 from icrl.interaction import play
@@ -132,7 +134,9 @@ def test_counting_and_recording_never_stop_an_accelerator():
     policy = RandomPolicy(family.action_space, ACCELERATOR)
     with pretended_accelerator() as device:
         tally, recorder = Tally(env, 3), TrialRecorder([0, 2], [0, 1], device)
-        for transition in islice(play(policy, env, seed=0), 5):
+        watch = FiniteWatch(env)
+        for step, transition in enumerate(islice(play(policy, env, seed=0), 5), start=1):
+            watch.look(transition, step, tally.counted())
             tally.add(transition)
             recorder.step(transition)
 
@@ -339,6 +343,64 @@ def test_tasks_that_change_meanwhile_are_refused():
     env.step = step_and_redraw
     with pytest.raises(TaskError, match="without episodes_per_task"):
         evaluate(FindsOut(), env, 3, seed=0)
+
+
+def counters_of_which_one_breaks(row, step, part, number):
+    """Four counters with episodes of three steps; in one step a number in one row is another."""
+    family = CounterFamily()
+    env = family.vector_env(family.sample_tasks(4, split="test", seed=0))
+    count, plain_step = itertools.count(1), env.step
+
+    def step_and_break(actions):
+        observation, reward, *ended, info = plain_step(actions)
+        if next(count) == step:
+            shown = {"observation": observation, "outcome": info["final_obs"], "reward": reward}
+            shown[part][row] = number
+        return observation, reward, *ended, info
+
+    env.step = step_and_break
+    return env
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["outcome", "reward", "observation"])
+def test_numbers_that_are_not_finite_are_refused(part, number):
+    env = counters_of_which_one_breaks(1, 2, part, number)
+    policy = RandomPolicy(env.single_action_space, "cpu")
+    with pytest.raises(SpaceError, match=r"^Counter, environment 1, step 2: "):
+        evaluate(policy, env, 2, seed=0)
+
+
+def test_an_opening_that_is_not_finite_is_refused():
+    family = CounterFamily()
+    env = family.vector_env(family.sample_tasks(4, split="test", seed=0))
+    reset = env.reset
+
+    def broken(**arguments):
+        observation, info = reset(**arguments)
+        observation[3, 1] = np.nan
+        return observation, info
+
+    env.reset = broken
+    with pytest.raises(SpaceError, match=r"^Counter, environment 3, step 0: "):
+        evaluate(RandomPolicy(env.single_action_space, "cpu"), env, 1, seed=0)
+
+
+def test_what_rows_show_that_are_done_is_not_looked_at():
+    """Those with episodes of three steps have played their three after nine."""
+    family = TwoCells()
+    env = family.vector_env(four_tasks(family))
+    count, step = itertools.count(1), env.step
+
+    def step_and_break(actions):
+        observation, reward, *rest = step(actions)
+        if next(count) > 9:
+            reward[:2] = torch.nan
+        return observation, reward, *rest
+
+    env.step = step_and_break
+    returns = evaluate(FindsOut(), env, 3, seed=7).returns
+    assert returns.tolist() == [[3, 3, 3], [2, 3, 3], [5, 5, 5], [4, 5, 5]]
 
 
 @pytest.mark.parametrize("name", ["returns.npy", "success.npy", "tasks.safetensors"])

@@ -7,18 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from icrl.errors import SplitError, TaskError
+from icrl.errors import SpaceError, SplitError, TaskError
 from icrl.evaluation.result import Evaluation, Progress
 from icrl.evaluation.trials import TrialRecorder, shown_episodes
 from icrl.families import Rendered
 from icrl.interaction import Transition, play
 from icrl.policy import Policy
 from icrl.tasks import Tasks
+from icrl.trees import leaves
 from icrl.vector import TaskVectorEnv
 
 RECORDED_TASKS = 4
 STEPS_BETWEEN_LOOKS = 32
 """How often the host looks at an accelerator's counts."""
+NEVER = torch.iinfo(torch.int64).max
 
 
 def evaluate(
@@ -64,6 +66,7 @@ def evaluate(
     Raises:
         SplitError: for tasks of a training split.
         AutoresetError: if phantom steps would come between episodes.
+        SpaceError: for an observation or a reward that is not finite, naming row and step.
         TaskError: if a row's task changes meanwhile.
     """
     if episodes < 1 or (max_steps is not None and max_steps < 1):
@@ -74,13 +77,16 @@ def evaluate(
     tally = Tally(env, episodes)
     recorder = _recorder(env, task, episodes)
     every = 1 if env.device.type == "cpu" else STEPS_BETWEEN_LOOKS
+    watch = FiniteWatch(env)
     for step, transition in enumerate(play(policy, env, seed=seed), start=1):
+        watch.look(transition, step, tally.counted())
         tally.add(transition)
         if recorder is not None:
             recorder.step(transition)
         out_of_steps = step == max_steps
         if step % every and not out_of_steps:
             continue
+        watch.check()
         if recorder is not None:
             recorder.collect()
         if progress is not None and (ended := tally.newly_ended()):
@@ -145,9 +151,13 @@ class Tally:
             self._successes.scatter_add_(1, column, success)
         self._ended += transition.ended
 
+    def counted(self) -> Tensor:
+        """Which rows have not played their episodes yet, [envs] bool."""
+        return self._ended < self.episodes
+
     def done(self) -> bool:
         """Whether every row has played its episodes."""
-        return bool((self._ended >= self.episodes).all())
+        return not self.counted().any()
 
     def newly_ended(self) -> int:
         """How many episodes have ended since this was asked last."""
@@ -178,6 +188,36 @@ class Tally:
         if not self._rewards or shortest != longest or self._terminated.any():
             return None
         return torch.stack(self._rewards[: int(longest)], dim=1).cpu().numpy()
+
+
+class FiniteWatch:
+    """Notes on the device when each row first showed a number that is not finite."""
+
+    def __init__(self, env: TaskVectorEnv) -> None:
+        self._id = env.family.id
+        self._since = torch.full((env.num_envs,), NEVER, device=env.device)
+
+    def look(self, transition: Transition, step: int, counted: Tensor) -> None:
+        """Look at the step of that number, from 1, of the rows that are counted, [envs] bool."""
+        led_to = (transition.following.outcome, transition.reward)
+        for when, shown in ((step - 1, transition.timestep.observation), (step, led_to)):
+            for _, leaf in leaves(shown):
+                if leaf.is_floating_point():
+                    strange = counted & ~leaf.isfinite().reshape(len(leaf), -1).all(1)
+                    self._since = torch.where(strange, self._since.clamp(max=when), self._since)
+
+    def check(self) -> None:
+        """
+        Raises:
+            SpaceError: if some row did.
+        """
+        step, row = self._since.min(0)
+        if step < NEVER:
+            raise SpaceError(
+                f"{self._id}, environment {int(row)}, step {int(step)}: the observation or the "
+                "reward has numbers that are not finite, so that what a policy earns says nothing. "
+                "Mend the environment, or wrap it so that it ends the episode before."
+            )
 
 
 def check_held_out(split: str, allow_training_tasks: bool = False) -> None:
