@@ -6,14 +6,11 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from cadm_paper import LITTLE, SPLITS, TABLES, TITLES, Spread, reported
+from cadm_runs import BEFORE
 
-REASONS = {
-    ("model-based", True): "not run yet",
-    ("model-free", True): "not run yet",
-    ("model-based", False): "200,000 planned steps want a GPU for hours",
-    ("model-free", False): "5,000,000 steps want more cores than two",
-}
-"""Why a cell has no run, by table, and by whether its family is one of the little ones."""
+PLANNED = "200,000 planned steps want a GPU for hours"
+REASONS = {"model-based": PLANNED, "model-free": "5,000,000 steps, still to be run"}
+"""Why a cell of a family with MuJoCo has no run, by table."""
 FEWEST_RUNS = 2
 
 
@@ -63,7 +60,7 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
     paper = reported(family, agent)
     cell: Cell = {"table": table, "family": family, "agent": agent, "paper": paper}
     if not runs:
-        return {**cell, "status": f"not run: {REASONS[table, family in LITTLE]}"}
+        return {**cell, "status": f"not run: {_reason(table, family, agent)}"}
     ours = {split: spread(run["returns"][split] for run in runs) for split in SPLITS}
     return {
         **cell,
@@ -75,11 +72,18 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
         "steps": runs[0]["steps"],
         "overrides": runs[0]["asked"]["overrides"],
         "settings": _alike(runs),
+        **_models(runs),
         **{
             key: [run[key] for run in runs]
             for key in ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
         },
     }
+
+
+def _reason(table: str, family: str, agent: str) -> str:
+    if family in LITTLE:
+        return "not run yet"
+    return PLANNED if agent in BEFORE else REASONS[table]
 
 
 def _alike(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,6 +94,12 @@ def _alike(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
         for key, value in first.items()
         if all(r["settings"].get(key) == value for r in runs)
     }
+
+
+def _models(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Whose models the runs take their contexts from: those were trained before."""
+    models = [run["model"] for run in runs if "model" in run]
+    return {"models": models} if models else {}
 
 
 def gates(found: list[Cell]) -> list[dict[str, Any]]:
@@ -113,22 +123,33 @@ def _run(found: list[Cell], family: str, agent: str) -> dict[str, Cell]:
 
 
 def _judged(gate: Gate, split: str, pair: tuple[Cell, Cell] | None) -> dict[str, Any]:
-    """A gap is reached where it is at least the paper's less the deviation of the paper's."""
+    """A gap is reached where it is at least the paper's less the deviation of the paper's; it is
+    measured over the seeds that both were run with.
+    """
     paper = gap(*(reported(gate.family, agent)[split] for agent in (gate.base, gate.context)))
     assert paper.deviation is not None
     judged = {**gate._asdict(), "split": split, "paper": _rounded(paper)}
     if pair is None:
         return {**judged, "status": "not run"}
-    ours = gap(*(Spread(*cell["ours"][split]) for cell in pair))
-    enough = min(len(cell["seeds"]) for cell in pair) >= FEWEST_RUNS
+    seeds = sorted(set(pair[0]["seeds"]) & set(pair[1]["seeds"]))
+    if not seeds:
+        return {**judged, "status": "not run"}
+    ours = gap(*(_of_seeds(cell, split, seeds) for cell in pair))
+    enough = len(seeds) >= FEWEST_RUNS
     return {
         **judged,
         "status": "judged" if enough else f"fewer than {FEWEST_RUNS} runs",
+        "seeds": seeds,
         "ours": _rounded(ours),
         "needed": round(paper.mean - paper.deviation, 1),
         "reached": enough and ours.mean >= paper.mean - paper.deviation,
         "overrides": pair[0]["overrides"],
     }
+
+
+def _of_seeds(cell: Cell, split: str, seeds: list[int]) -> Spread:
+    returns = dict(zip(cell["seeds"], cell["returns"][split], strict=True))
+    return spread(returns[seed] for seed in seeds)
 
 
 def gap(base: Spread, context: Spread) -> Spread:
@@ -154,7 +175,7 @@ def shown(found: list[Cell], judged: list[dict[str, Any]]) -> str:
                 for cell in found
                 if (cell["table"], cell["family"]) == (table, family)
             ]
-    heads = ["gap", "split", "ours", "the paper's", "reached"]
+    heads = ["gap", "split", "ours", "the paper's", "seeds", "reached"]
     lines += ["", _line(heads), _line(["---"] * len(heads))]
     lines += [_line(_verdict(gate)) for gate in judged]
     return "\n".join(lines).strip()
@@ -174,19 +195,20 @@ def _row(cell: Cell) -> list[str]:
         return [title, *(f"({text(cell['paper'][split])})" for split in SPLITS), cell["status"]]
     both = (f"{text(cell['ours'][split])} ({text(cell['paper'][split])})" for split in SPLITS)
     minutes = mean(cell["training_seconds"]) / 60
-    return [
-        title,
-        *both,
-        f"{len(cell['seeds'])} of {cell['steps']:,} steps, {minutes:.0f} min each",
-    ]
+    spent = f"{len(cell['seeds'])} of {cell['steps']:,} steps, {minutes:.0f} min each"
+    if "models" in cell:
+        before = mean(model["seconds"] for model in cell["models"]) / 60
+        spent += f", after {before:.0f} min for {TITLES[cell['models'][0]['agent']]}"
+    return [title, *both, spent]
 
 
 def _verdict(gate: Mapping[str, Any]) -> list[str]:
     name = f"{gate['family']}, {TITLES[gate['base']]} to {TITLES[gate['context']]}"
     if gate["status"] == "not run":
-        return [name, gate["split"], "not run", text(gate["paper"]), ""]
+        return [name, gate["split"], "not run", text(gate["paper"]), "", ""]
     reached = "yes" if gate["reached"] else "no" if gate["status"] == "judged" else gate["status"]
-    return [name, gate["split"], text(gate["ours"]), text(gate["paper"]), reached]
+    seeds = " ".join(map(str, gate["seeds"]))
+    return [name, gate["split"], text(gate["ours"]), text(gate["paper"]), seeds, reached]
 
 
 def text(one: Iterable[float | None]) -> str:

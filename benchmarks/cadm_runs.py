@@ -28,6 +28,8 @@ from icrl.plugins.lookup import provided
 from icrl.run import Run
 from icrl.trained import TRAINED, load_agent_class, loaded
 from icrl.training_view import training_view
+from icrl_cadm.config import CaDMConfig
+from icrl_cadm.model_free.config import FROM_A_MODEL, ModelFreeConfig
 
 EVALUATED = 20
 """Tasks of a split at most, and episodes at least."""
@@ -96,13 +98,14 @@ def completed(asked: Asked, out: Path, device: str = "cpu") -> dict[str, Any]:
         split: evaluated(asked, family, learned, split, directory / "evaluation" / split)
         for split in SPLITS
     }
-    facts = read_json(directory / "agent" / TRAINED)
+    facts = trained_facts(directory)
     found = {
         "asked": asdict(asked),
         "settings": learned.config.to_dict(),
         "steps": environment_steps(learned.config),
         "returns": {split: float(result.returns.mean()) for split, result in results.items()},
         "episodes": {split: int(result.returns.size) for split, result in results.items()},
+        **_model(learned.config),
         "training_seconds": facts["seconds"],
         "interruptions": facts["interruptions"],
         "evaluation_seconds": round(time.monotonic() - began),
@@ -111,6 +114,11 @@ def completed(asked: Asked, out: Path, device: str = "cpu") -> dict[str, Any]:
     }
     write_json(directory / "run.json", found)
     return found
+
+
+def trained_facts(directory: Path) -> dict[str, Any]:
+    """How a run was trained: seconds, interruptions, hardware."""
+    return read_json(directory / "agent" / TRAINED)
 
 
 def _claim(asked: Asked, directory: Path) -> None:
@@ -151,9 +159,22 @@ def settings_of(asked: Asked, out: Path) -> tuple[str, dict[str, Any]]:
 
 
 def environment_steps(config: Config) -> int:
-    """Steps in the environments that training took."""
-    steps = getattr(config, "total_steps", None)
-    return int(getattr(config, "steps", 0) if steps is None else steps)
+    """Steps in the environments that training took, those for a model of its own among them."""
+    if isinstance(config, CaDMConfig):
+        return config.total_steps
+    assert isinstance(config, ModelFreeConfig) and config.steps is not None
+    own = config.context in FROM_A_MODEL and config.pretrained is None
+    return config.steps + (config.dynamics.total_steps if own else 0)
+
+
+def _model(config: Config) -> dict[str, Any]:
+    """The run whose model an agent takes its context from, which is trained before."""
+    pretrained = getattr(config, "pretrained", None)
+    if pretrained is None:
+        return {}
+    asked, facts = read_json(Path(pretrained) / "asked.json"), trained_facts(Path(pretrained))
+    model = {"agent": asked["agent"], "seed": asked["seed"], "seconds": facts["seconds"]}
+    return {"model": model}
 
 
 def evaluated(

@@ -130,6 +130,27 @@ def test_settings_in_which_seeds_differ_are_left_out(cells_module):
     assert of(cells_module.cells(runs), "ppo-cadm")[0]["settings"] == {"horizon": 30}
 
 
+def test_a_cell_tells_what_was_trained_before(cells_module):
+    models = [{"agent": "vanilla-cadm", "seed": seed, "seconds": 3600} for seed in (0, 1)]
+    runs = [run("ppo-cadm", seed, (0, 0, 0)) | {"model": models[seed]} for seed in (0, 1)]
+    found = cells_module.cells(runs)
+    assert of(found, "ppo-cadm")[0]["models"] == models
+    assert "2 min each, after 60 min for Vanilla+CaDM |" in cells_module.shown(found, [])
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason"),
+    [("ppo", "5,000,000 steps"), ("ppo-cadm", "200,000 planned"), ("pe-ts", "200,000 planned")],
+)
+def test_a_cell_says_why_it_was_not_run(cells_module, agent, reason):
+    (cell,) = (
+        cell
+        for cell in cells_module.cells([])
+        if (cell["family"], cell["agent"]) == ("icrl/Ant-v0", agent)
+    )
+    assert cell["status"].startswith(f"not run: {reason}")
+
+
 # Gates.
 
 
@@ -165,6 +186,20 @@ def test_a_gap_of_one_run_is_not_judged(cells_module):
     assert (gate["status"], gate["reached"]) == ("fewer than 2 runs", False)
 
 
+def test_a_gap_is_that_of_the_seeds_that_both_have(cells_module):
+    """A third run of the base, which failed, opens none."""
+    failed = run("vanilla-dm", 2, (-1600, -1600, -1600))
+    found = cells_module.cells([*BOTH, failed])
+    assert of(found, "vanilla-dm")[0]["seeds"] == [0, 1, 2]
+    gate = gate_of(cells_module.gates(found), "extreme")
+    assert (gate["ours"][0], gate["seeds"], gate["reached"]) == (100, [0, 1], False)
+
+
+def test_a_gap_between_other_seeds_is_no_gap(cells_module):
+    runs = [*BOTH[:2], *(run("vanilla-cadm", seed, (0, 0, 0)) for seed in (2, 3))]
+    assert gate_of(cells_module.gates(cells_module.cells(runs)), "train")["status"] == "not run"
+
+
 def test_a_gap_between_other_overrides_is_no_gap(cells_module):
     runs = [*BOTH[:2], *(run("vanilla-cadm", s, (0, 0, 0), {"iterations": 3}) for s in (0, 1))]
     assert gate_of(cells_module.gates(cells_module.cells(runs)), "train")["status"] == "not run"
@@ -188,7 +223,8 @@ def test_tables_show_ours_and_the_papers(cells_module):
     ) in text
     assert "| GrBAL | (-726.8 ± 322.6) | (-1027.7 ± 68.1) | (-1048.1 ± 111.8) | not run" in text
     assert (
-        f"| {PENDULUM}, Vanilla DM to Vanilla+CaDM | moderate | 270.0 ± 72.1 | 334.7 ± 74.8 | yes |"
+        f"| {PENDULUM}, Vanilla DM to Vanilla+CaDM | moderate | 270.0 ± 72.1 | 334.7 ± 74.8 | "
+        "0 1 | yes |"
     ) in text
 
 
@@ -314,6 +350,36 @@ def test_a_run_of_other_settings_is_refused(small_run, runs_module):
     other = runs_module.Asked(asked.family, asked.agent, asked.seed, {"iterations": 3})
     with pytest.raises(SystemExit, match=r"Give another --out"):
         runs_module.completed(other, out)
+
+
+def test_a_run_tells_whose_model_it_took_and_what_was_spent_before(small_run, runs_module):
+    _, out, asked = small_run
+    policy = runs_module.Asked(
+        PENDULUM,
+        "ppo-cadm",
+        1,
+        {"steps": 2, "rollout": 1, "num_envs": 2, "minibatches": 1, "schedule": "constant"},
+    )
+    found = runs_module.completed(policy, out)
+    spent = read_json(asked.directory(out) / "agent" / "trained.json")["seconds"]
+    assert found["model"] == {"agent": "vanilla-cadm", "seed": 1, "seconds": spent}
+    assert found["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"context": "none"}, 100),
+        ({"context": "probed", "dynamics": SMALL}, 140),
+        ({"context": "cadm", "dynamics": SMALL}, 140),
+        ({"context": "cadm", "dynamics": SMALL, "pretrained": "elsewhere"}, 100),
+    ],
+)
+def test_steps_are_those_of_the_agents_own_model_too(runs_module, settings, steps):
+    from icrl_cadm.model_free.config import ModelFreeConfig
+
+    config = ModelFreeConfig.from_dict({"steps": 100, **settings})
+    assert runs_module.environment_steps(config) == steps
 
 
 def test_a_policy_takes_the_context_of_the_run_with_its_seed(small_run, runs_module):
