@@ -13,6 +13,9 @@
 | icrl/MiniGrid-FourRooms-v0       | Dict of symbols and Discrete   | Discrete | wrapped      |
 | icrl/HalfCheetahVel-v0           | Box                            | Box      | wrapped      |
 | icrl/HalfCheetah-v0              | Box                            | Box      | wrapped      |
+| icrl/CrippledHalfCheetah-v0      | Box                            | Box      | wrapped      |
+| icrl/Ant-v0                      | Box                            | Box      | wrapped      |
+| icrl/SlimHumanoid-v0             | Box                            | Box      | wrapped      |
 | icrl/Pendulum-v0                 | Box                            | Box      | native       |
 | icrl/CartPole-v0                 | Box                            | Discrete | native       |
 | icrl/GridMaze-v0                 | Box, whole numbers             | Discrete | native       |
@@ -64,6 +67,7 @@ MORE = {
     *product(("leep",), ("icrl/Watermaze-v0", "MiniGrid-Empty-5x5-v0", *WRAPPED)),
     ("elimination", "icrl/GridMaze-v0"),
     *product(("cadm",), (*FAMILIES, *WRAPPED, "icrl/HalfCheetah-v0", "icrl/Watermaze-v0")),
+    *product(("cadm",), ("icrl/CartPole-v0", "icrl/Pendulum-v0")),
     *product(("vanilla-dm", "stacked-dm", "pe-ts"), ("icrl/CartPole-v0",)),
     *product(("vanilla-cadm", "pets-cadm", "rebal"), ("icrl/Pendulum-v0",)),
     ("grbal", "icrl/DarkRoom-v0"),
@@ -71,6 +75,10 @@ MORE = {
     *product(("ppo-ep",), ("icrl/CartPole-v0", "icrl/HalfCheetah-v0")),
     ("stacked-ppo", "MiniGrid-Empty-5x5-v0"),
     ("ppo-pc", "icrl/Pendulum-v0"),
+    *product(("vanilla-dm", "pets-cadm"), ("icrl/HalfCheetah-v0",)),
+    *product(("stacked-dm", "vanilla-cadm", "ppo-pc"), ("icrl/Ant-v0",)),
+    *product(("pe-ts", "grbal"), ("icrl/CrippledHalfCheetah-v0",)),
+    *product(("rebal", "stacked-ppo"), ("icrl/SlimHumanoid-v0",)),
 }
 NEEDS_ENVPOOL = pytest.mark.skipif(
     find_spec("envpool") is None, reason='needs pip install "icrl-envs[procgen]"'

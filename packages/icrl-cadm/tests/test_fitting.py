@@ -27,11 +27,11 @@ from icrl_cadm.transitions import Transitions
 SPACE = spaces.Box(-np.inf, np.inf, (2,), np.float32)
 
 
-def new_model(**settings):
+def new_model(*, learns_rewards=False, **settings):
     small = {"past": 7, "future": 3, "hidden": (32, 32), "encoder": (32,), "context_size": 4}
     with initial_weights(generator()):
         config = CaDMConfig(**small | settings)
-        return DynamicsModel(config, States(SPACE, "cpu"), 1, learns_rewards=False)
+        return DynamicsModel(config, States(SPACE, "cpu"), 1, learns_rewards=learns_rewards)
 
 
 def generator(seed=0):
@@ -79,6 +79,43 @@ def test_a_context_tells_what_a_model_without_one_cannot_know():
     with_context, without = (error(fitted(context=kind)[0]) for kind in ("encoded", "none"))
     assert without > 0.25
     assert with_context < 0.1 * without
+
+
+def paying(transitions: Transitions) -> Transitions:
+    """Each step pays for how far right it led, by 30 a unit around 700; right of 1 is the end."""
+    position = transitions.following[:, 0]
+    return replace(transitions, reward=700 + 30 * position, terminated=position > 1)
+
+
+@pytest.fixture(scope="module")
+def paid() -> DynamicsModel:
+    settings = {"context": "none", "future": 1, "epochs": 20, "batch_size": 64}
+    model = new_model(learns_rewards=True, **settings, learning_rate=5e-3)
+    fit(model, optimizer_of(model), paying(episodes(150)), generator())
+    return model
+
+
+@torch.no_grad()
+def outcomes(model: DynamicsModel, unseen: Transitions) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rewards and probabilities of an end that a model without a context predicts."""
+    rows = unseen.state[None], unseen.control[None], unseen.following[None]
+    reward, logit = model.outcome(*rows, torch.zeros(1, len(unseen), 0))
+    return reward[0], logit[0].sigmoid()
+
+
+def test_rewards_are_predicted_in_their_own_units(paid):
+    unseen = paying(episodes(97, seed=1))
+    reward, _ = outcomes(paid, unseen)
+    assert unseen.reward.std() > 30
+    assert (reward - unseen.reward).square().mean().sqrt() < 5
+
+
+def test_ends_are_predicted_on_both_sides_of_their_boundary(paid):
+    unseen = paying(episodes(97, seed=1))
+    _, ends = outcomes(paid, unseen)
+    beside = unseen.following[:, 0] - 1
+    assert (ends[beside > 0.3] > 0.5).all()
+    assert (ends[beside < -0.3] < 0.5).all()
 
 
 def test_the_backward_model_is_shown_what_followed_and_what_led_to_it():
@@ -145,11 +182,26 @@ def test_a_validation_loss_is_of_a_few_thousand_rows_at_most():
 
 
 def test_training_stops_once_the_validation_loss_has_risen_for_long(monkeypatch):
-    """The rolling mean begins at one and a half times the first loss, and keeps 0.99 of itself."""
-    losses = iter([1.0, 1.0, 3.0, 3.0, 3.0])
-    monkeypatch.setattr("icrl_cadm.fitting.validation_loss", lambda *_: next(losses))
-    _, found = fitted(epochs=5, rows=5)
-    assert found["epochs"] == 3
+    """The rolling mean begins at one and a half times the first loss, so that 1.4 is no rise."""
+    assert epochs_until_stopped([1.0, 1.0, 1.4, 1.6, 1.4], monkeypatch) == 4
+
+
+def test_negative_validation_losses_stop_training_as_positive_ones(monkeypatch):
+    """Where the first is -3, the rolling mean begins at -2."""
+    assert epochs_until_stopped([-3.0, -2.1, -1.9, -3.0], monkeypatch) == 3
+
+
+def test_the_rolling_mean_of_validation_losses_keeps_99_hundredths_of_itself(monkeypatch):
+    """As the original's: ten losses of nothing leave 1.5 * 0.99 ** 10 = 1.357 of it."""
+    assert epochs_until_stopped([1.0, *[0.0] * 10, 1.35, 1.36, 0.0], monkeypatch) == 13
+
+
+def epochs_until_stopped(losses: list[float], monkeypatch) -> float:
+    """How many epochs there are with these validation losses, at most one for each."""
+    left = iter(losses)
+    monkeypatch.setattr("icrl_cadm.fitting.validation_loss", lambda *_: next(left))
+    _, found = fitted(epochs=len(losses), rows=5)
+    return found["epochs"]
 
 
 def test_weights_decay_layer_by_layer_as_the_originals():

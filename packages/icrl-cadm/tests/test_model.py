@@ -11,7 +11,7 @@ from icrl.nn import initial_weights
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.encoders import Encoded, Stacked, small_weights
 from icrl_cadm.history import History
-from icrl_cadm.model import BOUNDS_PENALTY, DynamicsModel, Rows
+from icrl_cadm.model import DynamicsModel, Rows
 from icrl_cadm.normalisation import Normaliser
 from icrl_cadm.states import States
 
@@ -172,14 +172,42 @@ def test_the_loss_is_forward_plus_half_of_backward_of_every_member():
     torch.testing.assert_close(loss, parts["forward"].sum() + 0.5 * parts["backward"].sum())
 
 
+def test_the_loss_of_a_learned_outcome_is_added_whole():
+    model = new_model(learns_rewards=True, backward=0.3)
+    loss, parts = model.loss(new_rows())
+    forward, backward, outcome = (parts[name] for name in ("forward", "backward", "outcome"))
+    assert parts.keys() == {"forward", "backward", "outcome"}
+    torch.testing.assert_close(loss, (forward + 0.3 * backward + outcome).sum())
+
+
+def test_deterministic_losses_are_squared_errors_of_normalised_differences():
+    """Of networks that give out zeros."""
+    model, rows = new_model(), new_rows()
+    model.targets.measure(torch.tensor([[1.0, 10.0], [3.0, 30.0]]))
+    model.backward_targets.measure(torch.tensor([[4.0, 5.0], [8.0, 15.0]]))
+    with torch.no_grad():
+        for name in ("forwards", "backwards"):
+            for parameter in model.networks.get_submodule(name).parameters():
+                parameter.zero_()
+    _, parts = model.loss(rows)
+    change = rows.following - rows.state
+    there = (change - torch.tensor([2.0, 20.0])) / torch.tensor([1.0, 10.0])
+    back = (-change - torch.tensor([6.0, 10.0])) / torch.tensor([2.0, 5.0])
+    torch.testing.assert_close(parts["forward"], there.square().mean((1, 2)))
+    torch.testing.assert_close(parts["backward"], back.square().mean((1, 2)))
+
+
 def test_a_probabilistic_forward_loss_is_the_gaussian_likelihoods():
+    """Beside which the bounds of the log-variance cost 0.01 of their distance, as the original's
+    (Chua et al. 2018).
+    """
     model, rows = new_model(probabilistic=True), new_rows()
     loss, parts = model.loss(rows)
     mean, log_variance = model.target(rows.state, rows.control, model.context(rows.history))
     density = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
     negative = -2 * density.log_prob(rows.following - rows.state) - math.log(2 * math.pi)
     torch.testing.assert_close(parts["forward"], negative.mean((1, 2)))
-    bounds = BOUNDS_PENALTY * (model.greatest - model.least).sum()
+    bounds = 0.01 * (model.greatest - model.least).sum()
     torch.testing.assert_close(
         loss, parts["forward"].sum() + 0.5 * parts["backward"].sum() + bounds
     )
@@ -225,7 +253,21 @@ def test_rewards_are_learned_in_their_own_units():
     )
     assert reward.shape == logit.shape == (MEMBERS, ROWS)
     assert (reward > 50).all()
-    assert "outcome" in model.loss(rows)[1]
+
+
+def test_an_outcomes_loss_is_the_normalised_rewards_error_beside_the_ends_surprise():
+    """Of a network that always gives out 0.5, which is a reward of 105, and a logit of -2."""
+    model, rows = new_model(learns_rewards=True), new_rows()
+    model.rewards.measure(torch.tensor([[90.0], [110.0]]))
+    with torch.no_grad():
+        for parameter in model.networks.outcomes.parameters():
+            parameter.zero_()
+        model.networks.outcomes.layers[-1].bias[:] = torch.tensor([0.5, -2.0])
+    _, parts = model.loss(rows)
+    missed = ((105 - rows.reward) / 10).square()
+    probability = 1 / (1 + math.exp(2))
+    surprise = torch.where(rows.terminated, -math.log(probability), -math.log(1 - probability))
+    torch.testing.assert_close(parts["outcome"], (missed + surprise).mean(1))
 
 
 # Statistics and weights.
@@ -249,6 +291,15 @@ def test_weights_begin_within_two_deviations_of_zero():
     assert weight.abs().max() <= 2 * 0.1
     # A normal cut at two deviations has 0.88 of its deviation.
     assert weight.std().item() == pytest.approx(0.088, abs=0.002)
+
+
+@pytest.mark.parametrize("kind", ["encoded", "recurrent"])
+def test_biases_begin_at_zero(kind):
+    """As the original's."""
+    model = new_model(context=kind, learns_rewards=True)
+    biases = {name: p for name, p in model.named_parameters() if name.endswith("bias")}
+    assert {name.split(".")[1] for name in biases} == set(dict(model.networks.named_children()))
+    assert not any(bias.any() for bias in biases.values())
 
 
 def test_encoders_say_how_wide_they_are():

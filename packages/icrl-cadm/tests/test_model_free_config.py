@@ -16,7 +16,7 @@ from icrl.cli.pairing import resolve
 from icrl.cli.settings import completed, configs
 from icrl.config import presets
 from icrl.errors import ConfigError, ContextError
-from icrl.plugins import load_entry_point
+from icrl.plugins import AgentSpec, load_entry_point
 from icrl.plugins.lookup import provided
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.model_free.config import ModelFreeConfig
@@ -153,6 +153,37 @@ def test_every_preset_can_be_used(spec, budget):
     for family in (None, *tomllib.loads(text)):
         chosen = presets(text, family, budget) | spec.settings
         ModelFreeConfig.from_dict(chosen).adapted(interface(20))
+
+
+PAPERS_STEPS = {
+    "icrl/CartPole-v0": 500_000,
+    "icrl/Pendulum-v0": 500_000,
+    "icrl/HalfCheetah-v0": 5_000_000,
+    "icrl/Ant-v0": 5_000_000,
+    "icrl/CrippledHalfCheetah-v0": 5_000_000,
+    "icrl/SlimHumanoid-v0": 5_000_000,
+}
+"""Of PPO at the full budget, whatever it sees."""
+
+
+def configured(spec: AgentSpec, budget: str, family: str) -> ModelFreeConfig:
+    """The settings as the command line puts them together, adapted to episodes of 200 steps."""
+    text = files("icrl_cadm").joinpath("presets", "model_free.toml").read_text()
+    given = {**presets(text, family, budget), **spec.settings}
+    return ModelFreeConfig.from_dict(given).adapted(interface(200))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("family", PAPERS_STEPS)
+def test_the_full_budget_is_the_papers(spec, family):
+    """Which are the defaults, but for how long PPO learns."""
+    paper = ModelFreeConfig(**spec.settings, steps=PAPERS_STEPS[family]).adapted(interface(200))
+    assert configured(spec, "full", family) == paper
+
+
+@pytest.mark.parametrize("family", PAPERS_STEPS)
+def test_the_default_budget_is_half_a_million_steps_of_ppo(family):
+    assert {configured(spec, "default", family).steps for spec in SPECS} == {500_000}
 
 
 def test_only_the_full_budget_leaves_rewards_as_they_are():

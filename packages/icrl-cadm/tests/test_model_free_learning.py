@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
 
 from icrl.agent import Interface
 from icrl.checkpoints import under
@@ -93,6 +94,106 @@ def test_every_part_of_the_actor_learns(tmp_path, kind, family):
     for name, tensor in agent.actor.state_dict().items():
         assert tensor.isfinite().all(), name
         assert not torch.equal(tensor, start[name]), name
+
+
+def ppo(kind: str, config: ModelFreeConfig) -> PPO:
+    """The learner as SB3 has it."""
+    agent = ModelFreeAgent(replace(config, context=kind), Interface.of(Corridor()), CPU)
+    return agent.model(agent.environment(Corridor(), seed=0), seed=0)
+
+
+PAPERS = {
+    "n_envs": 10,
+    "n_steps": 200,
+    "n_epochs": 8,
+    "batch_size": 500,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "ent_coef": 0.0,
+    "vf_coef": 0.5,
+    "max_grad_norm": 0.5,
+}
+"""PPO + CaDM's, as SB3 names them: four minibatches of a rollout."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ppos_defaults_are_the_papers(kind):
+    model = ppo(kind, ModelFreeConfig(dynamics=SMALL_MODEL))
+    assert {name: getattr(model, name) for name in PAPERS} == PAPERS
+
+
+def test_the_papers_learning_rate_falls_from_half_a_thousandth_to_nothing():
+    model = ppo("none", ModelFreeConfig())
+    assert model.policy.optimizer.param_groups[0]["lr"] == 5e-4
+    assert [model.lr_schedule(left) for left in (1, 0.5, 0)] == pytest.approx([5e-4, 2.5e-4, 0])
+
+
+def test_the_papers_clipping_falls_from_a_fifth_to_nothing():
+    model = ppo("none", ModelFreeConfig())
+    assert [model.clip_range(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
+
+
+def layers(network: torch.nn.Module) -> list[object]:
+    """Units of the linear layers, and what lies between them."""
+    linear = torch.nn.Linear
+    return [x.out_features if isinstance(x, linear) else type(x) for x in network.children()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_actor_and_critic_have_two_layers_of_64_tanh_units(kind):
+    model = ppo(kind, ModelFreeConfig(dynamics=SMALL_MODEL))
+    expected = [64, torch.nn.Tanh, 64, torch.nn.Tanh]
+    assert layers(model.policy.mlp_extractor.policy_net) == expected
+    assert layers(model.policy.mlp_extractor.value_net) == expected
+
+
+@pytest.mark.parametrize("kind", ["none", "stacked", "cadm", "probed"])
+def test_the_critics_loss_moves_its_own_weights_alone(kind):
+    policy = ppo(kind, SMALL).policy
+    seen = {name: torch.zeros(1, *box.shape) for name, box in policy.observation_space.items()}
+    policy.predict_values(seen).sum().backward()
+    moved = {name for name, weight in policy.named_parameters() if weight.grad is not None}
+    own = ("mlp_extractor.value_net", "value_net")
+    assert moved == {name for name, _ in policy.named_parameters() if name.startswith(own)}
+
+
+def test_every_setting_of_ppo_reaches_it_by_its_name():
+    config = ModelFreeConfig(
+        num_envs=3,
+        rollout=14,
+        epochs=5,
+        minibatches=2,
+        gamma=0.97,
+        gae_lambda=0.93,
+        entropy=0.11,
+        value=0.31,
+        gradient_norm=0.71,
+        hidden=(13, 17),
+    )
+    model = ppo("none", config)
+    assert {name: getattr(model, name) for name in PAPERS} == {
+        "n_envs": 3,
+        "n_steps": 14,
+        "n_epochs": 5,
+        "batch_size": 21,
+        "gamma": 0.97,
+        "gae_lambda": 0.93,
+        "ent_coef": 0.11,
+        "vf_coef": 0.31,
+        "max_grad_norm": 0.71,
+    }
+    assert layers(model.policy.mlp_extractor.policy_net)[::2] == [13, 17]
+    assert layers(model.policy.mlp_extractor.value_net)[::2] == [13, 17]
+    assert model.env.gamma == 0.97
+
+
+def test_ppos_episodes_are_on_tasks_drawn_anew():
+    drawn = []
+    view = training_view(Corridor(), None, seed=0)
+    vector_env = view.vector_env
+    view.vector_env = lambda *args, **kwargs: drawn.append(kwargs) or vector_env(*args, **kwargs)
+    agent_for(Corridor(), "stacked").environment(view, seed=0)
+    assert drawn == [{"num_envs": 3, "episodes_per_task": 1}]
 
 
 def test_the_learning_rate_and_the_clipping_fall_by_a_straight_line():

@@ -80,7 +80,8 @@ class CaDMConfig(Config):
     """Size of the step of gradient descent that adapts the model (`context = "gradient"`)."""
     planner: Literal["cem", "shooting"] | None = None
     """How controls are planned: the cross-entropy method, or random shooting; by default the first
-    for continuous and the second for discrete actions, as the original."""
+    for continuous and the second for discrete actions. The original's cross-entropy has no discrete
+    case; that it shot at random on CartPole is inferred from that."""
     horizon: int = 30
     """Steps that are imagined; at most an episode's are."""
     candidates: int = 200

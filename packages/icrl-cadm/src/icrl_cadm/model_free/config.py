@@ -70,7 +70,7 @@ class ModelFreeConfig(Config):
     gae_lambda: float = 0.95
     """Trade-off of generalised advantage estimation."""
     entropy: float = 0.0
-    """Weight of the entropy."""
+    """Weight of the entropy: the original's README says none, its script's default is .01."""
     value: float = 0.5
     """Weight of the critic's loss."""
     gradient_norm: float = 0.5
