@@ -122,7 +122,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--agents", nargs="+", default=list(AGENTS), choices=AGENTS)
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="of the CPU")
+    parser.add_argument("--threads", nargs="+", type=int, default=[2], help="of the CPU")
     parser.add_argument("--envs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()

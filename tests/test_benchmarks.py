@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from statistics import mean, stdev
 
 import pytest
 
@@ -53,3 +54,89 @@ def test_pendulums_datasheet_states_what_planning_with_its_dynamics_earned(repos
     (stated,) = re.findall(pattern, datasheet)
     measured = [earned[split]["mean"] for split in ("train", "moderate", "extreme")]
     assert [int(figure) for figure in stated] == [round(mean) for mean in measured]
+
+
+CADM_TABLES = {
+    ("icrl/Pendulum-v0", "40,000 steps"): {"precision": "bfloat16"},
+    ("icrl/CartPole-v0", "40,000 steps"): {"precision": "bfloat16"},
+    ("icrl/Pendulum-v0", "500,000 steps, rewards divided"): {"normalize_rewards": True},
+    ("icrl/Pendulum-v0", "500,000 steps"): {},
+    ("icrl/CartPole-v0", "500,000 steps"): {},
+}
+"""CaDM's tables in its README, and what sets their runs apart from the paper's settings."""
+ON_TWO_CORES = {"particles": 5, "candidates": 100, "elites": 25, "refinements": 3}
+
+
+@pytest.fixture(scope="module")
+def cadm(repository):
+    """The rows of each table in CaDM's README by its heading, and what the benchmark found."""
+    readme = (repository / "packages" / "icrl-cadm" / "README.md").read_text(encoding="utf-8")
+    tables: dict[tuple[str, ...], list[list[str]]] = {}
+    for block in re.findall(r"(?:^\|.*\|$\n)+", readme, re.M):
+        head, _, *rows = (
+            [cell.strip() for cell in line[1:-1].split("|")] for line in block.splitlines()
+        )
+        if heading := re.fullmatch(r"`(icrl/\S+)`, (.*)", head[0]):
+            tables[heading.groups()] = rows
+    found = json.loads((repository / "benchmarks" / "results" / "cadm_tables.json").read_text())
+    return tables, found
+
+
+def written(values):
+    """Returns over seeds as a README writes them."""
+    return f"{mean(values):.0f}" + (f" ± {stdev(values):.0f}" if len(values) > 1 else "")
+
+
+def as_written(cell):
+    """A row of what the benchmark found: how many seeds, ours and the paper's in each split."""
+    papers = {split: "{:.0f} ± {:.0f}".format(*each) for split, each in cell["paper"].items()}
+    shown = [f"{written(ours)} ({papers[split]})" for split, ours in cell["returns"].items()]
+    return [str(len(cell["seeds"])), *shown]
+
+
+@pytest.mark.parametrize(("table", "overrides"), CADM_TABLES.items(), ids=str)
+def test_cadms_readme_states_every_row_that_was_run(table, overrides, cadm):
+    tables, found = cadm
+    smaller = (
+        {"pe-ts": ON_TWO_CORES, "pets-cadm": ON_TWO_CORES} if table[1] == "40,000 steps" else {}
+    )
+    kind = "model-based" if table[1] == "40,000 steps" else "model-free"
+    cells = {
+        cell["agent"]: as_written(cell)
+        for cell in found["cells"]
+        if (cell["family"], cell["table"], cell.get("overrides"))
+        == (table[0], kind, {**smaller.get(cell["agent"], {}), **overrides})
+    }
+    stated = {row[0]: row[1:] for row in tables[table]}
+    for agent, cell in cells.items():
+        title = "`ppo-cadm` without a context (PPO)" if agent == "ppo" else f"`{agent}`"
+        assert stated.pop(title) == cell, agent
+    assert not [title for title in stated if title.startswith("`")]
+
+
+@pytest.mark.parametrize(("table", "overrides"), CADM_TABLES.items(), ids=str)
+def test_cadms_readme_states_what_a_context_adds(table, overrides, cadm):
+    tables, found = cadm
+    base = "vanilla-dm" if table[1] == "40,000 steps" else "ppo"
+    gates = [
+        gate
+        for gate in found["gates"]
+        if (gate["family"], gate["base"], gate.get("overrides")) == (table[0], base, overrides)
+    ]
+    shown = [
+        "{:.0f} ({:.0f} ± {:.0f}): {}".format(
+            gate["ours"][0], *gate["paper"], "reached" if gate["reached"] else "missed"
+        )
+        for gate in gates
+    ]
+    stated = {row[0]: row[1:] for row in tables[table]}
+    assert stated["what the context adds"] == [str(len(gates[0]["seeds"])), *shown]
+
+
+@pytest.mark.parametrize("family", ["icrl/Pendulum-v0", "icrl/CartPole-v0"])
+def test_cadms_readme_states_what_planning_with_the_true_dynamics_earned(family, cadm, repository):
+    path = repository / "benchmarks" / "results" / "informed_planning.json"
+    earned = json.loads(path.read_text())["returns"][family]
+    stated = {row[0]: row[1:] for row in cadm[0][family, "40,000 steps"]}
+    shown = [f"{earned[split]['mean']:.0f}" for split in ("train", "moderate", "extreme")]
+    assert stated["planning with the true dynamics"] == ["", *shown]
