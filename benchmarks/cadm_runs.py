@@ -92,6 +92,7 @@ def completed(asked: Asked, out: Path, device: str = "cpu") -> dict[str, Any]:
     if (directory / "run.json").exists():
         return read_json(directory / "run.json")
     family = make_family(asked.family)
+    torch.compiler.reset()  # torch keeps a few compiled steps at once
     learned = trained(asked, family, out, find_device(device))
     began = time.monotonic()
     results = {

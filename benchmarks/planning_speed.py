@@ -97,6 +97,7 @@ def measured(
     for precision in PRECISIONS:
         most = peak(precision, device, repeats)
         for agent, fused in product(agents, (False,) if device == CPU else (False, True)):
+            torch.compiler.reset()  # torch keeps a few compiled steps at once
             policy = new_policy(agent, precision, device, fused=fused)
             took = seconds(planned_step(policy, envs, device), repeats=repeats)
             rate = envs * evaluations(policy) / took

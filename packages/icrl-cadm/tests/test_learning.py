@@ -10,7 +10,13 @@ from gymnasium import spaces
 
 from icrl import make_family
 from icrl.agent import Interface
-from icrl.errors import ConfigError, ContextError, DamagedFileError, SpaceError
+from icrl.errors import (
+    ConfigError,
+    ContextError,
+    DamagedFileError,
+    SpaceError,
+    UnknownFamilyError,
+)
 from icrl.families import TaskFamily
 from icrl.run import Run
 from icrl.testing.counter import Counter, CounterFamily
@@ -144,6 +150,18 @@ def test_weights_of_another_size_are_refused(tmp_path):
         CaDMAgent.load(tmp_path, CPU)
 
 
+def test_a_model_whose_family_is_not_installed_any_more_is_not_called_damaged(
+    tmp_path, monkeypatch
+):
+    def unknown(id, **arguments):
+        raise UnknownFamilyError(f"no plugin provides {id}.")
+
+    agent_for(make_family(PENDULUM)).save(tmp_path)
+    monkeypatch.setattr("icrl_cadm.learning.make_family", unknown)
+    with pytest.raises(UnknownFamilyError, match=PENDULUM):
+        CaDMAgent.load(tmp_path, CPU)
+
+
 # Rewards.
 
 
@@ -220,6 +238,19 @@ def test_shooting_has_no_elites():
 def test_settings_that_do_not_go_together_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         adapted(CaDMConfig(**settings))
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert not adapted(CaDMConfig()).fused
+    with pytest.raises(ConfigError, match=r"there is no C\+\+ compiler.*leave fused out"):
+        adapted(CaDMConfig(fused=True))
+
+
+def test_a_compiler_may_be_named(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: name if name == "mine" else None)
+    monkeypatch.setenv("CXX", "mine")
+    assert adapted(CaDMConfig(fused=True)).fused
 
 
 class Diverging(Counter):

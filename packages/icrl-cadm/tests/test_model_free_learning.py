@@ -20,7 +20,7 @@ from icrl.testing import Corridor, random_trial
 from icrl.testing.counter import CounterFamily
 from icrl.training_view import training_view
 from icrl_cadm.config import CaDMConfig
-from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.learning import CaDMAgent, Training
 from icrl_cadm.model_free.clues import NOISE, TRANSITIONS
 from icrl_cadm.model_free.config import ModelFreeConfig
 from icrl_cadm.model_free.learning import ModelFreeAgent
@@ -269,6 +269,24 @@ def test_a_model_that_is_given_is_not_trained_again(tmp_path):
     agent.learn(training_view(Corridor(), None, seed=0), run)
     assert agent.dynamics is given and same(given.model, before)
     assert not (tmp_path / "ppo" / "dynamics").exists()
+
+
+def test_every_round_of_an_embedding_is_logged_once_though_the_run_is_killed(tmp_path, monkeypatch):
+    """In the second of two rounds, after its log and before its checkpoint."""
+    model, save = replace(SMALL_MODEL, iterations=4), Training.save
+
+    def save_once(training):
+        if training.iteration == 2:
+            raise KeyboardInterrupt
+        save(training)
+
+    monkeypatch.setattr(Training, "save", save_once)
+    with pytest.raises(KeyboardInterrupt):
+        learned(tmp_path, "probed", dynamics=model)
+    monkeypatch.setattr(Training, "save", save)
+    learned(tmp_path, "probed", dynamics=model)
+    rows = (tmp_path / "dynamics" / "progress.csv").read_text().splitlines()[1:]
+    assert [row.partition(",")[0] for row in rows] == ["33", "66"]
 
 
 def test_an_embedding_is_learned_of_episodes_first_transitions(tmp_path):

@@ -1,5 +1,8 @@
 """The planning policy holds every law, for every space that agents meet; what it remembers."""
 
+import gc
+import threading
+import weakref
 from typing import ClassVar
 
 import numpy as np
@@ -232,6 +235,12 @@ def test_where_every_step_terminates_a_plan_that_stops_sees_one_step(stop):
     assert (returns[first].std() < 1e-5) == stop
 
 
+def act(policy):
+    """A first step in two environments."""
+    timestep = TimeStep.first(torch.zeros(2, 3), FORCES)
+    policy.act(timestep, policy.initial_context(2), torch.Generator().manual_seed(0))
+
+
 def planned(device, **settings):
     """Actions of a few steps in a probabilistic ensemble's plans."""
     ensemble = {"members": 2, "particles": 4, "probabilistic": True}
@@ -243,6 +252,27 @@ def planned(device, **settings):
         action, context = policy.act(timestep, context, generator)
         actions.append(action)
     return torch.stack(actions)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_policy_goes_when_nobody_holds_it_any_more(fused):
+    """At once: on a GPU it holds the memory of a whole plan."""
+    policy = new_agent(NUMBERS, FORCES, fused=fused).policy()
+    if not fused:  # else it would be compiled, which takes long
+        act(policy)
+    model = weakref.ref(policy.model)
+    gc.disable()
+    try:
+        del policy
+        assert model() is None
+    finally:
+        gc.enable()
+
+
+def test_a_policy_shares_the_view_of_its_family_which_may_not_be_copied():
+    agent = new_agent(NUMBERS, FORCES)
+    agent.states._view = threading.Lock()
+    assert agent.policy().model.states is agent.states
 
 
 @pytest.mark.slow

@@ -91,6 +91,10 @@ def test_a_context_predicts_the_true_transitions_ahead_of_it_within_its_episode(
     ]
 
 
+def test_some_contexts_are_always_left_for_training():
+    assert not collected(validation=1.0).held_out.any()
+
+
 @pytest.mark.parametrize("future", [1, 3])
 def test_what_is_held_out_is_no_context_of_training(future):
     found = collected(validation=0.5)

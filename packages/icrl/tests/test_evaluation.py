@@ -122,9 +122,27 @@ def test_max_steps_within_the_first_episode_leaves_it_as_far_as_it_came():
 
 
 def test_progress_is_told_of_every_episode_once():
-    told: list[int] = []
+    told: list[float] = []
     evaluation(progress=told.append)
     assert sum(told) == 4 * 3
+
+
+def test_progress_is_told_of_parts_of_an_episode_where_its_length_is_known():
+    """Four counters go on together through two episodes of three steps."""
+    family, told = CounterFamily(), []
+    assert family.max_episode_steps is None
+    family.max_episode_steps = 3
+    env = family.vector_env(family.sample_tasks(4, split="test", seed=0))
+    evaluate(RandomPolicy(family.action_space, "cpu"), env, 2, seed=0, progress=told.append)
+    assert told == pytest.approx([4 / 3] * 6, abs=0.01)
+    assert sum(told) == 8
+
+
+def test_progress_is_told_of_whole_episodes_where_their_length_is_unknown():
+    family, told = CounterFamily(), []
+    env = family.vector_env(family.sample_tasks(4, split="test", seed=0))
+    evaluate(RandomPolicy(family.action_space, "cpu"), env, 2, seed=0, progress=told.append)
+    assert told == [4, 4]
 
 
 def test_counting_and_recording_never_stop_an_accelerator():

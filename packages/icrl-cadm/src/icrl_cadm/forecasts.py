@@ -21,7 +21,7 @@ STARTS = 300
 """Of forecasts in a split, drawn among its steps."""
 
 
-def _nothing(steps: int = 1, /, **figures: float) -> None:
+def _nothing(steps: float = 1, /, **figures: float) -> None:
     """No progress bar moves."""
 
 

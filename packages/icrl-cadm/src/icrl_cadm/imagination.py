@@ -127,7 +127,9 @@ class Imagination:
         """
         self._forecaster, self._rewards = forecaster, rewards
         self._particles, self._stop = particles, stop
-        self._imagined = torch.compile(self._step) if fused else self._step
+        # Unbound, so that no cycle keeps a policy's memory when nobody holds it any more.
+        step = type(self)._step
+        self._imagined = torch.compile(step) if fused else step
 
     def score(self, history: History, state: Tensor, generator: torch.Generator) -> Score:
         """What pays sequences of controls: what they earn, undiscounted, on average over members
@@ -151,7 +153,8 @@ class Imagination:
         """[envs, candidates, horizon, control numbers] -> [envs, candidates]."""
         envs, candidates, horizon, numbers = controls.shape
         members, rows = self._forecaster.members, candidates * self._particles
-        state = state[None, :, None].expand(members, -1, rows, -1)
+        # Laid out as what follows it, so that one compiled step serves all.
+        state = state[None, :, None].expand(members, -1, rows, -1).contiguous()
         total = torch.zeros(members, envs, rows, device=state.device)
         alive = torch.ones_like(total, dtype=torch.bool)
         noise = None
@@ -160,7 +163,7 @@ class Imagination:
             control = control.reshape(1, envs, rows, numbers).expand(members, -1, -1, -1)
             if self._forecaster.probabilistic:
                 noise = torch.randn(state.shape, generator=generator, device=state.device)
-            state, total, alive = self._imagined(told, state, control, noise, total, alive)
+            state, total, alive = self._imagined(self, told, state, control, noise, total, alive)
         return total.unflatten(2, (candidates, self._particles)).mean((0, 3))
 
     def _step(

@@ -86,9 +86,18 @@ class CaDMAgent(OnlineAgent):
 
         Raises:
             ConfigError, DamagedFileError: naming the file.
+            UnknownFamilyError: for a model that learned no reward, since the family offers one, if
+                no plugin that is installed provides the family.
         """
-        agent = cls(*saved_settings(Path(directory), CaDMConfig), device)
-        load_saved(Path(directory), agent.model)
+        config, interface = saved_settings(Path(directory), CaDMConfig)
+        agent = cls(config, interface, device)
+        try:
+            load_saved(Path(directory), agent.model)
+        except DamagedFileError:
+            if agent.rewards is None and config.reward == "auto":
+                # Without its family's reward, a model seems to lack a learned one.
+                make_family(interface.family, **interface.arguments)
+            raise
         return agent
 
     def training(self, run: Run) -> "Training":
@@ -163,6 +172,10 @@ class Training:
                 self._log(returns, losses, advance)
                 self.save()
 
+    def log(self, scalars: dict[str, Any]) -> None:
+        """Log figures at the steps that the next checkpoint has."""
+        self.run.log(self.iteration * self._steps, scalars)
+
     def save(self) -> None:
         """Write a checkpoint."""
         assert self.transitions is not None
@@ -234,7 +247,7 @@ class Training:
             mean = sum(returns) / len(returns)
             scalars["return"] = mean
             advance(0, **{"return": mean})
-        self.run.log(self.iteration * self._steps, scalars)
+        self.log(scalars)
 
     def _generator(self, purpose: str, device: torch.device | str) -> torch.Generator:
         return self.run.generator(f"{purpose} {self.iteration}", device)

@@ -64,7 +64,7 @@ class PlanningPolicy(Policy[PlanningContext]):
         )
         """What pays the sequences that it plans with."""
         on_a_gpu = model.inputs.mean.device.type == "cuda"
-        self._planned = Replay(self._plan) if config.fused and on_a_gpu else self._plan
+        self._replay = Replay() if config.fused and on_a_gpu else None
 
     def initial_context(self, num_envs: int) -> PlanningContext:
         """Nothing has happened yet."""
@@ -85,7 +85,10 @@ class PlanningPolicy(Policy[PlanningContext]):
         """The first control of a plan for each environment, as the environment's action."""
         context = self.told(timestep, context)
         known = (*context.history.tensors(), context.state, context.solution)
-        control, solution = self._planned(known, generator)
+        if self._replay is None:
+            control, solution = self._plan(known, generator)
+        else:
+            control, solution = self._replay(self._plan, known, generator)
         return self._controls.decoded(control), replace(context, solution=solution)
 
     def _plan(self, known: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ Lee et al. 2020, arXiv:2005.06800; what a family adds is its `DynamicsView`.
 
 from collections.abc import Callable
 from math import prod
+from typing import Self
 
 import torch
 from gymnasium import Space, spaces
@@ -71,6 +72,10 @@ class States:
         """Numbers of a state (S)."""
         self.num_inputs: int = self.inputs(torch.zeros(1, self.size, device=device)).shape[-1]
         """Numbers that a model sees of it (F)."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Itself: nothing about it changes, and a view may be a family that cannot be copied."""
+        return self
 
     def vectors(self, observation: Tree) -> Tensor:
         """States [envs, S] float32 of observations [envs, *observation]."""

@@ -50,7 +50,7 @@ class Transitions:
         Args:
             opens: [time, envs] bool, whether a transition is its episode's first; those of the
                 first time are taken as such.
-            validation: share of the contexts to hold out.
+            validation: share of the contexts to hold out; never all.
             generator: draws which.
         """
         time, envs = opens.shape
@@ -62,6 +62,8 @@ class Transitions:
         last[:-1] = opens[1:]
         end = torch.where(last, place, time).flip(0).cummin(0).values.flip(0)
         of_device = torch.rand(envs * time, generator=generator, device=generator.device)
+        held_out = of_device < validation
+        held_out &= ~held_out.all()  # few transitions may all be drawn, and none would be left
 
         def in_order(x: Tensor) -> Tensor:
             return x.transpose(0, 1).flatten(0, 1)
@@ -74,7 +76,7 @@ class Transitions:
             in_order(terminated),
             in_order(place - first),
             in_order(end - place),
-            (of_device < validation).to(opens.device),
+            held_out.to(opens.device),
         )
 
     def __len__(self) -> int:

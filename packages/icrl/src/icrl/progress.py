@@ -13,8 +13,8 @@ LINE_SECONDS = 15.0
 class Advance(Protocol):
     """Moves a progress display."""
 
-    def __call__(self, steps: int = 1, /, **figures: float) -> None:
-        """So many steps further; `figures` are shown beside the bar."""
+    def __call__(self, steps: float = 1, /, **figures: float) -> None:
+        """So many steps further, also parts of one; `figures` are shown beside the bar."""
 
 
 @contextmanager
@@ -61,11 +61,11 @@ def _bar(total: int, description: str, done: int, unit: str) -> Iterator[Advance
         TextColumn("{task.fields[figures]}"),
     )
     begun = time.monotonic()
-    moved = 0
+    moved = 0.0
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task(description, total=total, completed=done, rate="", figures="")
 
-        def advance(steps: int = 1, /, **figures: float) -> None:
+        def advance(steps: float = 1, /, **figures: float) -> None:
             nonlocal moved
             moved += steps
             fields: dict[str, Any] = {"rate": _rate(moved, time.monotonic() - begun, unit)}
@@ -81,11 +81,11 @@ class _Lines:
 
     def __init__(self, total: int, description: str, done: int, unit: str) -> None:
         self.total, self.description, self.unit = total, description, unit
-        self.first, self.done = done, done
+        self.first, self.done = done, float(done)
         self.begun = self.last_line = time.monotonic()
         self.figures: dict[str, float] = {}
 
-    def __call__(self, steps: int = 1, /, **figures: float) -> None:
+    def __call__(self, steps: float = 1, /, **figures: float) -> None:
         self.done += steps
         self.figures |= figures
         if time.monotonic() - self.last_line >= LINE_SECONDS:
@@ -104,12 +104,13 @@ class _Lines:
         self._print(f"took {duration_text(time.monotonic() - self.begun)}")
 
     def _print(self, facts: str) -> None:
-        line = f"{self.description}: {self.done}/{self.total}, {facts}  {_figures(self.figures)}"
+        done = f"{int(self.done)}/{self.total}"
+        line = f"{self.description}: {done}, {facts}  {_figures(self.figures)}"
         sys.stderr.write(line.rstrip() + "\n")
         sys.stderr.flush()
 
 
-def _rate(moved: int, seconds: float, unit: str) -> str:
+def _rate(moved: float, seconds: float, unit: str) -> str:
     rate = moved / seconds if seconds > 0 else 0.0
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if rate >= size:

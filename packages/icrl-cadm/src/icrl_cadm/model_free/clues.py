@@ -79,8 +79,7 @@ class ModelClues(Clues):
             device: where histories lie.
             whole: show zeros until all slots are filled.
         """
-        shared = {id(model.states): model.states}  # it may hold a family, which a context needs not
-        self._model = copy.deepcopy(model, shared).requires_grad_(False).eval().to(device)
+        self._model = copy.deepcopy(model).requires_grad_(False).eval().to(device)
         self._whole = whole
         self.sizes = {CONTEXT: model.width}
 

@@ -37,8 +37,8 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
             generator = run.generator(f"fitting {training.iteration}", agent.device)
             losses = fit(agent.model, training.optimizer, openings, generator)
             training.iteration += 1
+            training.log({f"loss/{name}": loss for name, loss in losses.items()})
             training.save()
-            run.log(training.iteration, {f"loss/{name}": loss for name, loss in losses.items()})
             advance(1, loss=losses["forward"])
 
 

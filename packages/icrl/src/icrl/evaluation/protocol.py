@@ -20,6 +20,8 @@ from icrl.vector import TaskVectorEnv
 RECORDED_TASKS = 4
 STEPS_BETWEEN_LOOKS = 32
 """How often the host looks at an accelerator's counts."""
+PARTS = 1024
+"""Of an episode, for progress: a power of two, so that adding parts up loses nothing."""
 NEVER = torch.iinfo(torch.int64).max
 
 
@@ -60,8 +62,9 @@ def evaluate(
             generalisation.
         details: what else a reader should know, as plain JSON data.
         command: the command line that asked for it.
-        progress: told how many episodes have ended since it was told last; `episodes` for each row
-            in all.
+        progress: told how many episodes have been played since it was told last; `episodes` for
+            each row in all. Of an episode that runs, the part that is over counts, where the family
+            says how long one may be.
 
     Raises:
         SplitError: for tasks of a training split.
@@ -89,8 +92,8 @@ def evaluate(
         watch.check()
         if recorder is not None:
             recorder.collect()
-        if progress is not None and (ended := tally.newly_ended()):
-            progress(ended)
+        if progress is not None and (played := tally.newly_played()):
+            progress(played)
         if out_of_steps or tally.done():
             break
     if any(not torch.equal(a, env.tasks.arrays[n].cpu()) for n, a in rows.arrays.items()):
@@ -131,7 +134,8 @@ class Tally:
         self._successes = torch.zeros(shape, dtype=torch.int32, device=device)
         self._reports_success = env.family.reports_success
         self._ended = torch.zeros(env.num_envs, dtype=torch.int64, device=device)
-        self._told = 0
+        self._longest = env.family.max_episode_steps
+        self._told = 0.0
         self._terminated = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
         self._rewards: list[Tensor] | None = None
         if episodes == env.family.trial_episodes == 1:
@@ -159,10 +163,17 @@ class Tally:
         """Whether every row has played its episodes."""
         return not self.counted().any()
 
-    def newly_ended(self) -> int:
-        """How many episodes have ended since this was asked last."""
-        ended = int(self._ended.clamp(max=self.episodes).sum())
-        fresh, self._told = ended - self._told, ended
+    def newly_played(self) -> float:
+        """How many episodes have been played since this was asked last: those that ended, and the
+        parts of the others that are over.
+        """
+        ended = self._ended.clamp(max=self.episodes)
+        played = ended.double()
+        if self._longest is not None:
+            running = self._lengths.gather(1, ended[:, None])[:, 0]
+            played += (running / self._longest).masked_fill(~self.counted(), 0)
+        total = int(float(played.sum()) * PARTS) / PARTS
+        fresh, self._told = total - self._told, total
         return fresh
 
     def arrays(self) -> dict[str, Any]:

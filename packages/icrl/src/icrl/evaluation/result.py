@@ -334,5 +334,5 @@ def _from_json(values: list[float | None] | None) -> NDArray[np.float32] | None:
     return np.array([math.nan if value is None else value for value in values], np.float32)
 
 
-Progress = Callable[[int], object]
-"""Told how many episodes have ended since it was told last."""
+Progress = Callable[[float], object]
+"""Told how many episodes have been played since it was told last, and parts of those that run."""
