@@ -10,6 +10,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from icrl.errors import ConfigError
 from icrl.nn import initial_weights
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.fitting import (
@@ -202,6 +203,11 @@ def epochs_until_stopped(losses: list[float], monkeypatch) -> float:
     monkeypatch.setattr("icrl_cadm.fitting.validation_loss", lambda *_: next(left))
     _, found = fitted(epochs=len(losses), rows=5)
     return found["epochs"]
+
+
+def test_a_model_that_diverges_is_refused():
+    with pytest.raises(ConfigError, match=r"diverged: .*nan.* learning_rate 1e\+20"):
+        fitted(learning_rate=1e20)
 
 
 def test_weights_decay_layer_by_layer_as_the_originals():

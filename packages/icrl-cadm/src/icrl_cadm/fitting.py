@@ -1,11 +1,12 @@
 """Fitting: training a model on all transitions so far."""
 
 from collections.abc import Callable, Iterator
-from math import ceil
+from math import ceil, isfinite
 
 import torch
 from torch import Tensor
 
+from icrl.errors import ConfigError
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.encoders import Encoded, Perceptron
 from icrl_cadm.model import DynamicsModel, Rows
@@ -72,6 +73,9 @@ def fit(
     Returns:
         The last epoch's losses, `validation` among them where something is held out, and how many
         `epochs` there were.
+
+    Raises:
+        ConfigError: for losses that are not finite any more.
     """
     config = model.config
     assert config.future is not None  # `adapted` has filled it
@@ -83,6 +87,11 @@ def fit(
     losses: dict[str, float] = {}
     for epoch in range(1, config.epochs + 1):
         losses = _epoch(model, optimizer, transitions, pairs, drawn, generator) | {"epochs": epoch}
+        if not all(map(isfinite, losses.values())):
+            raise ConfigError(
+                f"the model diverged: its losses are {losses}, with learning_rate "
+                f"{config.learning_rate}. Give a smaller one; what a checkpoint holds is sound."
+            )
         if report is not None:
             report(epoch, losses["forward"])
         if watched is None:
