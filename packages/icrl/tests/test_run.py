@@ -10,6 +10,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from icrl.errors import DamagedFileError, StorageError
+from icrl.progress import progress
 from icrl.run import Run
 
 
@@ -158,6 +159,15 @@ def test_progress_on_no_terminal_is_a_line_with_rate_time_and_figures(tmp_path, 
         for _ in range(7):
             advance(1, loss=0.25)
     assert capsys.readouterr().err.startswith("learning: 7/7, took 0.0 s  loss 0.25")
+
+
+def test_slow_progress_is_told_by_the_minute(tmp_path, capsys, monkeypatch):
+    clock = iter([0.0, *[60.0] * 3])
+    monkeypatch.setattr("icrl.progress.time.monotonic", lambda: next(clock))
+    with progress(4, "evaluating", unit="episode") as advance:
+        advance(1.5)
+    told = capsys.readouterr().err.splitlines()[0]
+    assert told == "evaluating: 1/4, 1.5 episode/min, 1 min 40 s left"
 
 
 def test_progress_counts_what_a_run_before_has_done(tmp_path, capsys):

@@ -115,6 +115,8 @@ def _rate(moved: float, seconds: float, unit: str) -> str:
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if rate >= size:
             return f"{rate / size:.1f}{letter} {unit}/s"
+    if 0 < rate < 0.1:
+        return f"{60 * rate:.1f} {unit}/min"
     return f"{rate:.1f} {unit}/s"
 
 
