@@ -82,7 +82,7 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
 
 def _reason(table: str, family: str, agent: str) -> str:
     if family in LITTLE:
-        return "not run yet"
+        return "still to be run"
     return PLANNED if agent in BEFORE else REASONS[table]
 
 
