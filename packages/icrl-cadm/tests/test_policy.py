@@ -254,6 +254,7 @@ def planned(device, **settings):
     return torch.stack(actions)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own compiler uses it
 @pytest.mark.parametrize("fused", [False, True])
 def test_a_policy_goes_when_nobody_holds_it_any_more(fused):
     """At once: on a GPU it holds the memory of a whole plan."""
