@@ -2,33 +2,60 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
 import torch
+from torch import Tensor
 
 import icrl
-from icrl.agent import Interface
+from icrl.agent import Agent, Interface
 from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.model_free.config import ModelFreeConfig
 from icrl_cadm.model_free.learning import ModelFreeAgent
 
-SHIPPED = "vanilla-cadm:icrl/Pendulum-v0"
 CPU = torch.device("cpu")
 SHORTER = {"horizon": 15, "candidates": 40, "elites": 8, "refinements": 2}
-"""A twenty-fifth of the imagined steps: enough for a pendulum."""
+"""A twenty-fifth of the imagined steps: enough for both."""
 
 
-def test_the_shipped_model_plans_for_pendulums_that_it_never_saw():
-    shipped = icrl.load_agent(SHIPPED)
-    config = replace(shipped.config, **SHORTER)
-    agent = CaDMAgent(config, shipped.interface, CPU)
+# A uniform random policy earns -1,673 and 23.
+@pytest.mark.parametrize(
+    ("family", "enough"), [("icrl/Pendulum-v0", -800), ("icrl/CartPole-v0", 100)]
+)
+def test_a_shipped_model_plans_for_tasks_that_it_never_saw(family, enough):
+    shipped = icrl.load_agent(f"vanilla-cadm:{family}")
+    agent = CaDMAgent(replace(shipped.config, **SHORTER), shipped.interface, CPU)
     agent.model.load_state_dict(shipped.model.state_dict())
-    family = icrl.make_family("icrl/Pendulum-v0")
-    env = family.vector_env(family.sample_tasks(4, split="moderate", seed=0))
-    returns = icrl.evaluate(agent.policy(), env, episodes=1, seed=0).returns
-    assert returns.mean() > -800  # at random -1,673
+    assert returns(agent, tasks=4).mean() > enough
 
 
-def test_ppo_may_take_the_shipped_models_context():
-    interface = Interface.of(icrl.make_family("icrl/Pendulum-v0"))
-    agent = ModelFreeAgent(ModelFreeConfig(pretrained=SHIPPED), interface, CPU)
+@pytest.mark.parametrize(
+    ("family", "enough"), [("icrl/Pendulum-v0", -800), ("icrl/CartPole-v0", 180)]
+)
+def test_a_shipped_learner_acts_on_tasks_that_it_never_saw(family, enough):
+    assert returns(icrl.load_agent(f"ppo-cadm:{family}"), tasks=8).mean() > enough
+
+
+@pytest.mark.parametrize("family", ["icrl/Pendulum-v0", "icrl/CartPole-v0"])
+def test_ppo_may_take_a_shipped_models_context(family):
+    model = f"vanilla-cadm:{family}"
+    interface = Interface.of(icrl.make_family(family))
+    agent = ModelFreeAgent(ModelFreeConfig(pretrained=model), interface, CPU)
     assert agent.dynamics is not None
-    assert agent.config.dynamics == icrl.load_agent(SHIPPED).config
+    assert agent.config.dynamics == icrl.load_agent(model).config
+    # The shipped learner sees the context of this very model.
+    held = icrl.load_agent(f"ppo-cadm:{family}").dynamics.model.state_dict()
+    assert all(torch.equal(held[name], one) for name, one in weights(agent).items())
+
+
+def returns(agent: Agent, *, tasks: int) -> np.ndarray:
+    """What it earns on tasks of the moderate split."""
+    family = icrl.make_family(agent.interface.family)
+    env = family.vector_env(family.sample_tasks(tasks, split="moderate", seed=0))
+    return icrl.evaluate(agent.policy(), env, episodes=1, seed=0).returns
+
+
+def weights(agent: ModelFreeAgent) -> dict[str, Tensor]:
+    """Of the model of its context."""
+    assert agent.dynamics is not None
+    return agent.dynamics.model.state_dict()

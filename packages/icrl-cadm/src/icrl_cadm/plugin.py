@@ -1,6 +1,6 @@
 """What this package provides."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from icrl.plugins.markers import hookimpl
@@ -41,7 +41,7 @@ def icrl_agents() -> list[AgentSpec]:
             "vanilla-cadm",
             {},
             "The paper's Vanilla + CaDM: one deterministic model under a learned context.",
-            trained={"icrl/Pendulum-v0": "icrl_cadm:trained/Pendulum-v0"},
+            shipped=("icrl/CartPole-v0", "icrl/Pendulum-v0"),
         ),
         _planner(
             "pets-cadm",
@@ -64,6 +64,7 @@ def icrl_agents() -> list[AgentSpec]:
             "ppo-cadm",
             "cadm",
             "PPO that sees the context that a CaDM, trained before and then frozen, infers.",
+            shipped=("icrl/CartPole-v0", "icrl/Pendulum-v0"),
         ),
         _learner("stacked-ppo", "stacked", "PPO that sees the last transitions as they are."),
         _learner(
@@ -86,14 +87,14 @@ def _planner(
     settings: dict[str, Any],
     summary: str,
     paper: str = PAPER,
-    trained: Mapping[str, str] | None = None,
+    shipped: Sequence[str] = (),
 ) -> AgentSpec:
     return AgentSpec(
         name=name,
         entry_point="icrl_cadm.learning:CaDMAgent",
         config="icrl_cadm.config:CaDMConfig",
         presets="icrl_cadm:presets/cadm.toml",
-        trained=trained or {},
+        trained=_trained(name, shipped),
         settings=settings,
         learns="interaction",
         memory="episode",
@@ -103,12 +104,15 @@ def _planner(
     )
 
 
-def _learner(name: str, context: str, summary: str, paper: str = PAPER) -> AgentSpec:
+def _learner(
+    name: str, context: str, summary: str, paper: str = PAPER, shipped: Sequence[str] = ()
+) -> AgentSpec:
     return AgentSpec(
         name=name,
         entry_point="icrl_cadm.model_free.learning:ModelFreeAgent",
         config="icrl_cadm.model_free.config:ModelFreeConfig",
         presets="icrl_cadm:presets/model_free.toml",
+        trained=_trained(name, shipped),
         settings={"context": context},
         learns="interaction",
         memory="episode",
@@ -116,3 +120,8 @@ def _learner(name: str, context: str, summary: str, paper: str = PAPER) -> Agent
         summary=summary,
         paper=paper,
     )
+
+
+def _trained(name: str, families: Sequence[str]) -> dict[str, str]:
+    """Where the weights for each family are."""
+    return {family: f"icrl_cadm:trained/{name}/{family.rpartition('/')[2]}" for family in families}
