@@ -27,6 +27,8 @@ from measurement import write_result
 from icrl.devices import find_device
 
 FAMILIES = list(TABLES["model-based"])
+RUNS = Path("runs/cadm")
+"""What the committed tables are made of; runs with other settings lie in folders below it."""
 
 
 def main() -> None:
@@ -40,6 +42,9 @@ def main() -> None:
     found = cells(finished(options.out))
     judged = gates(found)
     print(shown(found, judged))
+    if options.out != RUNS:
+        print(f"No result and no picture is written of runs elsewhere than in {RUNS}.")
+        return
     draw(found)
     packages = ("icrl-envs", "icrl-cadm", "stable-baselines3")
     print(write_result("cadm_tables", {"gates": judged, "cells": found}, packages=packages))
@@ -79,7 +84,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(LITTLE))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--out", type=Path, default=Path("runs/cadm"), help="where runs are kept")
+    parser.add_argument("--out", type=Path, default=RUNS, help="where runs are kept")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

@@ -41,7 +41,15 @@ def agent_for(family: TaskFamily, kind: str, past: int = 2) -> ModelFreeAgent:
     return ModelFreeAgent(config, Interface.of(family), CPU)
 
 
-def remembering(family: TaskFamily, clues: object, *, past: int = 2, num_probes: int = 0, rows=2):
+def remembering(
+    family: TaskFamily,
+    clues: object,
+    *,
+    past: int = 2,
+    num_probes: int = 0,
+    rows: int = 2,
+    limits_terminate: bool = False,
+) -> RememberingEnv:
     """An environment of consecutive tasks that shows these clues."""
     states, controls = States(family.observation_space, CPU), Controls(family.action_space)
     memory = Memory(
@@ -52,7 +60,7 @@ def remembering(family: TaskFamily, clues: object, *, past: int = 2, num_probes:
         num_probes=num_probes,
     )
     env = family.vector_env(family.sample_tasks(rows, seed=0))
-    return RememberingEnv(env, memory, states, controls)
+    return RememberingEnv(env, memory, states, controls, limits_terminate=limits_terminate)
 
 
 # The story: a counter that observes [step, task, last action], in episodes of three steps.
@@ -174,6 +182,14 @@ def test_a_seed_makes_noise_repeat():
     assert torch.equal(first, second) and not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("limits_terminate", [False, True])
+def test_a_time_limit_may_count_as_a_termination(limits_terminate):
+    env = remembering(CounterFamily(), NoClues(), limits_terminate=limits_terminate)
+    for step, (*_, terminated, truncated, _) in enumerate(played(env), 1):
+        assert terminated.tolist() == [step == 3 and limits_terminate] * 2
+        assert truncated.tolist() == [step == 3 and not limits_terminate] * 2
+
+
 # The policy sees the same.
 
 
@@ -205,7 +221,7 @@ def test_a_policy_sees_what_ppo_saw(kind, family):
     agent = agent_for(family(), kind)
     watched = Watched(family().vector_env(family().sample_tasks(5, seed=0)))
     memory = agent._memory(CPU)
-    env = RememberingEnv(watched, memory, agent._states, agent._controls)
+    env = RememberingEnv(watched, memory, agent._states, agent._controls, limits_terminate=False)
     env.action_space.seed(0)
     shown = [env.reset(seed=0)[0]]
     shown += [env.step(env.action_space.sample())[0] for _ in range(23)]

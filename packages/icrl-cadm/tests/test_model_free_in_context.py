@@ -95,6 +95,8 @@ def returns(directory, context: str) -> np.ndarray:
         num_envs=40,
         rollout=20,
         learning_rate=3e-3,
+        clip_values=False,
+        bootstrap=True,
         normalize_rewards=True,
         encoder=(32,),
         context_size=3,

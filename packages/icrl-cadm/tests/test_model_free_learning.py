@@ -133,6 +133,22 @@ def test_the_papers_clipping_falls_from_a_fifth_to_nothing():
     assert [model.clip_range(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
 
 
+def test_the_papers_critic_is_clipped_as_its_policy():
+    model = ppo("none", ModelFreeConfig())
+    assert [model.clip_range_vf(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
+    assert ppo("none", ModelFreeConfig(clip_values=False)).clip_range_vf is None
+
+
+@pytest.mark.parametrize("bootstrap", [False, True])
+def test_only_who_bootstraps_values_what_a_time_limit_cut_off(bootstrap):
+    agent = agent_for(CounterFamily(), "none", bootstrap=bootstrap)
+    env = agent.environment(CounterFamily(), seed=0)
+    env.reset()
+    for _ in range(3):  # an episode's steps
+        infos = env.step(np.zeros((3, 1), np.float32))[-1]
+    assert [info.get("TimeLimit.truncated", False) for info in infos] == [bootstrap] * 3
+
+
 def layers(network: torch.nn.Module) -> list[object]:
     """Units of the linear layers, and what lies between them."""
     linear = torch.nn.Linear

@@ -75,11 +75,17 @@ class ModelFreeConfig(Config):
     """Weight of the critic's loss."""
     gradient_norm: float = 0.5
     """Largest norm of a gradient."""
+    clip_values: bool = True
+    """Whether the critic may move no further from the old values than `clip`, in units of
+    rewards."""
+    bootstrap: bool = False
+    """Whether the value of what would follow counts where a time limit ends an episode (Pardo et
+    al. 2018, arXiv:1712.00378). The original takes that for a termination."""
     normalize_rewards: bool = False
     """Divide rewards by the running deviation of returns (SB3's VecNormalize). The critic cannot
     follow Pendulum's returns of a thousand and more otherwise: at the paper's rate and norm of
-    gradients it explains nothing of their variance for most of the training. The presets do it at
-    every budget but `full`, which is the paper's."""
+    gradients it explains nothing of their variance for most of the training. The preset `default`
+    does it, clips no values, and bootstraps; `full` is the paper's."""
     hidden: tuple[int, ...] = (64, 64)
     """Hidden units (tanh) of the actor, and of the critic."""
 

@@ -32,7 +32,13 @@ class RememberingEnv(TaskVectorEnv):
     """
 
     def __init__(
-        self, env: TaskVectorEnv, memory: Memory, states: States, controls: Controls
+        self,
+        env: TaskVectorEnv,
+        memory: Memory,
+        states: States,
+        controls: Controls,
+        *,
+        limits_terminate: bool,
     ) -> None:
         """
         Args:
@@ -40,6 +46,7 @@ class RememberingEnv(TaskVectorEnv):
             memory: what rows remember.
             states: how its observations are vectors.
             controls: how its actions are vectors.
+            limits_terminate: say of an episode that a time limit ends that it terminated.
         """
         super().__init__(env.family, env.tasks, env.num_envs, env.device)
         self._env, self._memory, self._states, self._controls = env, memory, states, controls
@@ -50,7 +57,7 @@ class RememberingEnv(TaskVectorEnv):
         self._given = Controls(self.single_action_space, env.device)
         self._past = memory.blank(env.num_envs, env.device)
         self._generator = policy_generator(0, env.device)
-        self._steps = 0
+        self._limits_terminate, self._steps = limits_terminate, 0
 
     @property
     def tasks(self) -> Tasks:
@@ -89,6 +96,8 @@ class RememberingEnv(TaskVectorEnv):
         if bool(ended.any()):
             self._open(ended, self._finite(observation))
             shown = self._memory.shown(self._past)
+        if self._limits_terminate:
+            terminated, truncated = ended, torch.zeros_like(ended)
         return shown, reward, terminated, truncated, info | {"final_obs": final}
 
     def close(self, **keywords: Any) -> None:

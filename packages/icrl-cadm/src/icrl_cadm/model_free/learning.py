@@ -149,8 +149,11 @@ class ModelFreeAgent(OnlineAgent):
         config, memory = self.config, self._memory(HOST)
         pool = training_pool(family, seed=seed)
         env = family.vector_env(pool, num_envs=config.num_envs, episodes_per_task=1)
+        remembering = RememberingEnv(
+            env, memory, self._states, self._controls, limits_terminate=not config.bootstrap
+        )
         return VecNormalize(
-            TaskVecEnv(RememberingEnv(env, memory, self._states, self._controls)),
+            TaskVecEnv(remembering),
             norm_obs_keys=list(standardised(memory.clues)),
             norm_reward=config.normalize_rewards,
             gamma=config.gamma,
@@ -168,6 +171,7 @@ class ModelFreeAgent(OnlineAgent):
             env,
             learning_rate=rate,
             clip_range=clip,
+            clip_range_vf=clip if config.clip_values else None,
             policy_kwargs=architecture(config, self._clues(HOST)),
             **config.ppo(),
             seed=seed,
