@@ -7,7 +7,7 @@ from gymnasium import spaces
 
 from icrl.agent import Interface
 from icrl.errors import SpaceError
-from icrl.families import TaskFamily
+from icrl.families import DynamicsView, TaskFamily
 from icrl.sb3 import TaskVecEnv
 from icrl.testing import Corridor
 from icrl.testing.counter import CounterFamily
@@ -52,13 +52,7 @@ def remembering(
 ) -> RememberingEnv:
     """An environment of consecutive tasks that shows these clues."""
     states, controls = States(family.observation_space, CPU), Controls(family.action_space)
-    memory = Memory(
-        clues,
-        past=past,
-        num_states=states.size,
-        num_controls=controls.width,
-        num_probes=num_probes,
-    )
+    memory = Memory(clues, states, past=past, num_controls=controls.width, num_probes=num_probes)
     env = family.vector_env(family.sample_tasks(rows, seed=0))
     return RememberingEnv(env, memory, states, controls, limits_terminate=limits_terminate)
 
@@ -180,6 +174,36 @@ def test_a_seed_makes_noise_repeat():
     env = remembering(CounterFamily(), SampledClues(2, 3, 1, 5))
     first, second, other = (env.reset(seed=seed)[0][NOISE] for seed in (3, 3, 4))
     assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+class Viewed(CounterFamily, DynamicsView):
+    """A counter of which a model is shown the last action alone, twice."""
+
+    def model_inputs(self, observation):
+        return 2 * observation[..., 2:]
+
+    def model_targets(self, observation, next_observation):
+        return next_observation - observation
+
+    def predicted_observation(self, observation, target):
+        return observation + target
+
+
+def test_of_a_state_is_shown_what_a_model_would_see(monkeypatch):
+    monkeypatch.setattr("icrl_cadm.learning.make_family", lambda *_, **__: Viewed())
+    family = Viewed()
+    agent = agent_for(family, "stacked")
+    env = RememberingEnv(
+        family.vector_env(family.sample_tasks(2, seed=0)),
+        agent._memory(CPU),
+        agent._states,
+        agent._controls,
+        limits_terminate=False,
+    )
+    shown = played(env)[0][0]
+    assert env.single_observation_space["state"].shape == (1,)
+    assert shown["state"].tolist() == [[2], [2]]
+    assert shown[TRANSITIONS].tolist() == slots(1, 0, 1, 0.5, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("limits_terminate", [False, True])

@@ -42,14 +42,9 @@ class CaDMAgent(OnlineAgent):
 
     def __init__(self, config: CaDMConfig, interface: Interface, device: torch.device) -> None:
         super().__init__(config, interface, device)
-        family = known_family(interface)
         self.controls = Controls(interface.action_space, device)
-        self.states = States(
-            interface.observation_space,
-            device,
-            family if isinstance(family, DynamicsView) else None,
-        )
-        self.rewards = self._family_rewards(family)
+        self.states = known_states(interface, device)
+        self.rewards = self._family_rewards(known_family(interface))
         """The family's reward; None: it is learned."""
         with initial_weights(torch.Generator().manual_seed(0)):
             self.model = self._new_model()
@@ -251,6 +246,13 @@ class Training:
 
     def _generator(self, purpose: str, device: torch.device | str) -> torch.Generator:
         return self.run.generator(f"{purpose} {self.iteration}", device)
+
+
+def known_states(interface: Interface, device: torch.device) -> States:
+    """States in the view that their family offers, if it does and is installed."""
+    family = known_family(interface)
+    view = family if isinstance(family, DynamicsView) else None
+    return States(interface.observation_space, device, view)
 
 
 def known_family(interface: Interface) -> TaskFamily | None:

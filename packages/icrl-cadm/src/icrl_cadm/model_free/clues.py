@@ -93,9 +93,9 @@ class ModelClues(Clues):
         return {CONTEXT: context}
 
 
-def shown_space(num_states: int, clues: Clues) -> spaces.Dict:
+def shown_space(num_inputs: int, clues: Clues) -> spaces.Dict:
     """The space of states beside clues."""
-    sizes = {"state": num_states, **clues.sizes}
+    sizes = {"state": num_inputs, **clues.sizes}
     return spaces.Dict(
         {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}
     )

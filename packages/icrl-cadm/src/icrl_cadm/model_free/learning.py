@@ -18,7 +18,7 @@ from icrl.run import Run
 from icrl.sb3 import TaskVecEnv, learn, own_globals
 from icrl.training_view import training_pool
 from icrl_cadm.controls import Controls
-from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.learning import CaDMAgent, known_states
 from icrl_cadm.model_free.clues import Clues, ModelClues, NoClues, SampledClues, StackedClues
 from icrl_cadm.model_free.config import FROM_A_MODEL, ModelFreeConfig
 from icrl_cadm.model_free.environment import RememberingEnv, learner_actions
@@ -27,7 +27,6 @@ from icrl_cadm.model_free.networks import Actor, architecture, standardised
 from icrl_cadm.model_free.policy import RememberingPolicy
 from icrl_cadm.model_free.pretrained import DYNAMICS, given_dynamics, with_dynamics
 from icrl_cadm.model_free.probing import learn_to_embed
-from icrl_cadm.states import States
 
 PURPOSE = "weights of icrl-cadm's model-free agents"
 HOST = torch.device("cpu")
@@ -69,7 +68,7 @@ class ModelFreeAgent(OnlineAgent):
         self._given = dynamics is not None
         if dynamics is None and self.config.context in FROM_A_MODEL:
             self.dynamics = CaDMAgent(self.config.dynamics, interface, device)
-        self._states = States(interface.observation_space, HOST)
+        self._states = known_states(interface, HOST)
         self._controls = Controls(interface.action_space, HOST)
         with initial_weights(torch.Generator().manual_seed(0)):
             self.actor = self._new_actor()
@@ -104,12 +103,11 @@ class ModelFreeAgent(OnlineAgent):
         Args:
             argmax: take the likeliest action, and the mean of an inferred context.
         """
-        spaces = self.interface
         return RememberingPolicy(
             self.actor,
             self._memory(self.device),
-            States(spaces.observation_space, self.device),
-            Controls(spaces.action_space, self.device),
+            known_states(self.interface, self.device),
+            Controls(self.interface.action_space, self.device),
             device=self.device,
             argmax=argmax,
         )
@@ -195,8 +193,8 @@ class ModelFreeAgent(OnlineAgent):
         probes = min(self.config.past, longest - 1) if self.config.context == "probed" else 0
         return Memory(
             self._clues(device),
+            known_states(self.interface, device),
             past=self.config.past,
-            num_states=self._states.size,
             num_controls=self._controls.width,
             num_probes=probes,
         )

@@ -8,6 +8,7 @@ from torch import Tensor
 from icrl.trees import where
 from icrl_cadm.history import History
 from icrl_cadm.model_free.clues import Clues, shown_space
+from icrl_cadm.states import States
 
 
 @dataclass(frozen=True)
@@ -30,27 +31,27 @@ class Memory:
     """
 
     def __init__(
-        self, clues: Clues, *, past: int, num_states: int, num_controls: int, num_probes: int = 0
+        self, clues: Clues, states: States, *, past: int, num_controls: int, num_probes: int = 0
     ) -> None:
         """
         Args:
             clues: what is shown of the transitions.
-            past: how many are kept.
-            num_states: numbers of a state.
+            states: how much a state is, and what is shown of it: what a model would see.
+            past: how many transitions are kept.
             num_controls: numbers of a control.
             num_probes: if given, the first transitions of an episode are kept and later ones are
                 not; so many of them, at most `past`, probe the task.
         """
         self.clues, self.past, self.num_probes = clues, past, num_probes
-        self._num_states, self._num_controls = num_states, num_controls
-        self.space = shown_space(num_states, clues)
+        self._states, self._num_controls = states, num_controls
+        self.space = shown_space(states.num_inputs, clues)
         """What is shown."""
 
     def blank(self, rows: int, device: torch.device | str) -> Past:
         """Of rows to which nothing has happened; `reopened` makes an episode of it."""
-        sizes = self.past, self._num_states, self._num_controls
+        sizes = self.past, self._states.size, self._num_controls
         return Past(
-            torch.zeros(rows, self._num_states, device=device),
+            torch.zeros(rows, self._states.size, device=device),
             History.empty(rows, *sizes, device),
             torch.zeros(rows, self.clues.num_draws, device=device),
         )
@@ -82,5 +83,6 @@ class Memory:
         return past.history.filled < self.num_probes
 
     def shown(self, past: Past) -> dict[str, Tensor]:
-        """The state and the clues, by name, [rows, numbers]."""
-        return {"state": past.state, **self.clues(past.history, past.draws)}
+        """What is seen of the state, and the clues, by name, [rows, numbers]."""
+        seen = self._states.inputs(past.state)
+        return {"state": seen, **self.clues(past.history, past.draws)}
