@@ -97,6 +97,7 @@ def returns(directory, context: str) -> np.ndarray:
         learning_rate=3e-3,
         clip_values=False,
         bootstrap=True,
+        value=0.5,
         normalize_rewards=True,
         encoder=(32,),
         context_size=3,
