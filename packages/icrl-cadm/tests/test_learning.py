@@ -240,17 +240,24 @@ def test_settings_that_do_not_go_together_are_refused(settings, message):
         adapted(CaDMConfig(**settings))
 
 
-def test_compiling_without_a_compiler_is_refused(monkeypatch):
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own compiler uses it
+def test_compiling_without_a_compiler_is_refused(tmp_path, monkeypatch):
+    """Before anything is collected, and where a policy begins to act; not where one is loaded."""
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert not adapted(CaDMConfig()).fused
-    with pytest.raises(ConfigError, match=r"there is no C\+\+ compiler.*leave fused out"):
-        adapted(CaDMConfig(fused=True))
+    with pytest.raises(ConfigError, match=r"there is no C\+\+ compiler.*without fused"):
+        learned(tmp_path / "run", fused=True)
+    assert not (tmp_path / "run").exists()
+    agent_for(make_family(PENDULUM), fused=True).save(tmp_path / "agent")
+    policy = CaDMAgent.load(tmp_path / "agent", CPU).policy()
+    with pytest.raises(ConfigError, match=r"there is no C\+\+ compiler"):
+        policy.initial_context(2)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own compiler uses it
 def test_a_compiler_may_be_named(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: name if name == "mine" else None)
     monkeypatch.setenv("CXX", "mine")
-    assert adapted(CaDMConfig(fused=True)).fused
+    agent_for(make_family(PENDULUM), fused=True).policy().initial_context(2)
 
 
 class Diverging(Counter):

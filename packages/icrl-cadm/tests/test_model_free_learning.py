@@ -13,7 +13,7 @@ from stable_baselines3 import PPO
 from icrl.agent import Interface
 from icrl.checkpoints import under
 from icrl.cli import main
-from icrl.errors import ConfigError, DamagedFileError, SpaceError
+from icrl.errors import ConfigError, ContextError, DamagedFileError, SpaceError
 from icrl.families import TaskFamily
 from icrl.run import Run
 from icrl.testing import Corridor, random_trial
@@ -507,9 +507,26 @@ def test_a_pretrained_model_of_other_histories_is_refused(tmp_path):
 
 
 def test_another_agent_beside_a_context_is_no_pretrained_model(tmp_path):
-    agent_for(Corridor(), "probed").save(tmp_path / "agent")
+    agent_for(Corridor(), "cadm").save(tmp_path / "agent")
     with pytest.raises(ConfigError, match=r"PPO beside a context, not a CaDM.*dynamics: give that"):
         agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
+    dynamics = str(tmp_path / "agent" / "dynamics")
+    assert agent_for(Corridor(), "cadm", past=None, pretrained=dynamics).dynamics is not None
+
+
+@pytest.mark.parametrize("folder", ["", "agent", "agent/dynamics"])
+def test_an_embedding_of_episodes_openings_is_no_pretrained_model(tmp_path, folder):
+    agent_for(Corridor(), "probed").save(tmp_path / "agent")
+    with pytest.raises(ConfigError, match="embeds the first transitions of an episode"):
+        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path / folder))
+
+
+def test_a_pretrained_model_of_more_than_an_episode_is_refused(tmp_path):
+    trained_cadm(tmp_path, past=4)
+    shorter = replace(Interface.of(Corridor()), max_episode_steps=4)
+    config = replace(SMALL, past=None, pretrained=str(tmp_path))
+    with pytest.raises(ContextError, match="of 4 transitions, and an episode of 4 steps has 3"):
+        ModelFreeAgent(config, shorter, CPU)
 
 
 def test_refusals_reach_the_command_line_as_messages(tmp_path, capsys):

@@ -20,8 +20,12 @@ from icrl_cadm.drawing import parameters
 from icrl_cadm.forecasts import Forecast, Played, Trajectory, contexts, projected
 from icrl_cadm.imagination import Forecaster
 from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.model_free.config import ModelFreeConfig
+from icrl_cadm.model_free.learning import ModelFreeAgent
 from icrl_cadm.pictures import main, named, shown_splits
 from icrl_cadm.transitions import Transitions
+
+CPU = torch.device("cpu")
 
 
 class Pushes(Forecaster):
@@ -100,6 +104,13 @@ def test_a_model_that_is_right_has_no_error():
 def test_beyond_every_episode_there_is_no_error():
     forecast = Forecast.of(pushing(), pushed(1.0), torch.tensor([6]), 3)
     assert forecast.errors(torch.ones(1))[2].isnan()
+
+
+def test_what_is_imagined_after_an_episodes_end_does_not_count():
+    imagined = torch.tensor([[[1.0], [torch.inf]], [[3.0], [3.0]]])
+    there = torch.tensor([[True, False], [True, True]])
+    forecast = Forecast(imagined, torch.zeros(2, 2, 1), there)
+    assert forecast.errors(torch.ones(1)).tolist() == pytest.approx([5**0.5, 3])
 
 
 def test_numbers_that_never_change_do_not_count():
@@ -183,7 +194,7 @@ def run_directory(tmp_path_factory) -> Path:
         elites=1,
         refinements=1,
     )
-    agent = CaDMAgent(config, Interface.of(family), torch.device("cpu"))
+    agent = CaDMAgent(config, Interface.of(family), CPU)
     agent.learn(training_view(family, 5, seed=0), Run(directory / "learning", quiet=True))
     agent.save(directory / "agent")
     write_json(directory / "agent" / TRAINED, {"agent": "cadm"})
@@ -204,7 +215,7 @@ def test_the_command_draws_three_pictures(run_directory, tmp_path, capsys):
 
 
 def test_contexts_are_the_first_members(run_directory):
-    agent = CaDMAgent.load(run_directory / "agent", torch.device("cpu"))
+    agent = CaDMAgent.load(run_directory / "agent", CPU)
     played = Played.by(
         agent,
         make_family("Pendulum-v1"),
@@ -224,6 +235,20 @@ def test_contexts_are_the_first_members(run_directory):
 def test_a_run_without_a_model_is_refused(tmp_path, capsys):
     assert main(arguments(tmp_path / "nothing", tmp_path)) == 2
     assert "holds no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--tasks", "--steps", "--horizon"])
+def test_numbers_below_one_are_refused(run_directory, tmp_path, capsys, option):
+    assert main([str(run_directory), "--out", str(tmp_path), option, "0"]) == 2
+    assert f"{option} is 0; it must be at least 1" in capsys.readouterr().err
+
+
+def test_a_model_of_episodes_openings_is_refused(tmp_path, capsys):
+    interface = Interface.of(make_family("Pendulum-v1"))
+    ModelFreeAgent(ModelFreeConfig(context="probed"), interface, CPU).save(tmp_path / "agent")
+    write_json(tmp_path / "agent" / TRAINED, {"agent": "ppo-ep"})
+    assert main(arguments(tmp_path, tmp_path / "pictures")) == 2
+    assert "embeds the first transitions of an episode" in capsys.readouterr().err
 
 
 def test_runs_are_named_by_what_tells_them_apart():

@@ -1,8 +1,6 @@
 """Settings of the agents that plan with a model; their names differ by a few of them."""
 
 import math
-import os
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -18,10 +16,6 @@ PAST, FUTURE = 10, 10
 """The paper's K and M, where episodes are long enough."""
 UNKNOWN_HORIZON = 200
 """Steps of an iteration in each environment, where a family does not say how long episodes are."""
-
-COMPILERS = ("c++", "g++", "clang++", "cl", "cc", "gcc", "clang")
-"""What may be called so where `fused` needs one; for a GPU, one for C is enough."""
-
 Kind = Literal["none", "stacked", "encoded", "recurrent", "gradient"]
 
 
@@ -109,8 +103,7 @@ class CaDMConfig(Config):
         """The settings with what depends on the episode's length and on the actions filled in.
 
         Raises:
-            ConfigError: for values that are out of range, or do not go together; for `fused` where
-                there is no compiler.
+            ConfigError: for values that are out of range, or do not go together.
             ContextError: for a `past` or `future` that is longer than an episode.
         """
         self._check_ranges()
@@ -127,8 +120,6 @@ class CaDMConfig(Config):
             steps_per_iteration=self.steps_per_iteration or steps,
         )
         settings._check_together()
-        if self.fused:
-            _check_compiler()
         return settings
 
     @property
@@ -191,15 +182,6 @@ class CaDMConfig(Config):
         for name in ("validation", "smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1).")
-
-
-def _check_compiler() -> None:
-    named = (os.environ.get(name, "") for name in ("CXX", "CC"))
-    if not any(shutil.which(name) for name in (*named, *COMPILERS) if name):
-        raise ConfigError(
-            "fused compiles what is imagined, and there is no C++ compiler. Install one, name one "
-            "in the environment variable CXX, or leave fused out."
-        )
 
 
 def _fitting(name: str, given: int | None, usual: int, longest: int | None) -> int:

@@ -19,8 +19,8 @@ class Controls:
     | Discrete, MultiDiscrete, MultiBinary | a one-hot part for each number, side by side         |
     | Box of floats with finite bounds     | its numbers, the bounds at -1 and 1                  |
 
-    The original does so to HalfCheetah alone; elsewhere the bounds that its planner searches in are
-    the Box's own. With all of them at -1 and 1, one initial variance suits every family.
+    With all bounds at -1 and 1, where the original's wrapper puts them too, one initial variance
+    suits every family.
     """
 
     def __init__(self, action_space: Space, device: torch.device | str = "cpu") -> None:

@@ -42,7 +42,7 @@ def _decays(model: DynamicsModel) -> Iterator[tuple[Perceptron, list[float]]]:
             yield network, layer_decays(len(network.layers))
     if isinstance(networks.encoder, Encoded):
         encoder = networks.encoder.perceptron
-        # The original's encoder names three decays: those of its hidden layers.
+        # The original decays its last layer too, by 7.5e-5.
         yield encoder, [*layer_decays(len(encoder.layers) + 1)[:-2], 0.0]
 
 

@@ -92,7 +92,8 @@ class Played:
         if len(known) == 0:
             raise UsageError(
                 f"no episode lasted longer than the {past} steps that a context is made of (split "
-                f"{self.tasks.split}). Let the agent plan (--planned), or train with less past."
+                f"{self.tasks.split}). Play for longer (--steps), let the agent plan (--planned), "
+                "or train with less past."
             )
         order = torch.randperm(len(known), generator=torch.Generator().manual_seed(0))
         return known[order[:most].to(known.device)].sort().values
@@ -148,7 +149,8 @@ class Forecast:
             scale: what counts as 1, [state numbers]; numbers of scale 0 do not count.
         """
         off = (self.imagined - self.real)[..., scale > 0] / scale[scale > 0]
-        total = (off.square().mean(-1) * self.there).sum(0)
+        # What was imagined after an episode's end may be infinite, which no zero would cancel.
+        total = off.square().mean(-1).masked_fill(~self.there, 0).sum(0)
         return (total / self.there.sum(0)).sqrt()
 
 

@@ -1,17 +1,22 @@
 """Imagination: what sequences of controls would earn, by a model that has been told a context."""
 
+import os
+import shutil
 from abc import ABC, abstractmethod
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from icrl.errors import ConfigError
 from icrl_cadm.gradient_adaptation import adaptation, stepped
 from icrl_cadm.history import History
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.planning import Score
 from icrl_cadm.states import FamilyRewards
 
+COMPILERS = ("c++", "g++", "clang++", "cl", "cc", "gcc", "clang")
+"""What may be called so where a step is compiled; for a GPU, one for C is enough."""
 Told: TypeAlias = Any
 """What a forecaster makes of histories: a tree of tensors."""
 
@@ -184,3 +189,17 @@ class Imagination:
         # What is earned after an end may be infinite by now, which no zero would cancel.
         total = torch.where(alive, total + reward, total)
         return following, total, alive & ~terminated if self._stop else alive
+
+
+def check_compiler() -> None:
+    """See to it that steps can be compiled.
+
+    Raises:
+        ConfigError: where there is no compiler.
+    """
+    named = (os.environ.get(name, "") for name in ("CXX", "CC"))
+    if not any(shutil.which(name) for name in (*named, *COMPILERS) if name):
+        raise ConfigError(
+            "fused compiles what is imagined, and there is no C++ compiler. Install one, or name "
+            "one in the environment variable CXX; without fused, training and planning need none."
+        )

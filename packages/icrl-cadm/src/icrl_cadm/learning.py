@@ -27,6 +27,7 @@ from icrl_cadm.collecting import at_random, by_planning, collect
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.controls import Controls
 from icrl_cadm.fitting import fit, optimizer_of
+from icrl_cadm.imagination import check_compiler
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.policy import PlanningPolicy
 from icrl_cadm.states import FamilyRewards, States
@@ -54,9 +55,12 @@ class CaDMAgent(OnlineAgent):
 
         Raises:
             SpaceError: for observations that are not finite, naming environment and step.
-            ConfigError: if there is a checkpoint of other settings, tasks or another seed.
+            ConfigError: if there is a checkpoint of other settings, tasks or another seed; for
+                `fused` where there is no compiler.
             DamagedFileError: if it is no checkpoint of this agent.
         """
+        if self.config.fused:
+            check_compiler()
         training, env = self.training(run), self.environment(family, seed=run.seed)
         try:
             training.go_on(env)

@@ -21,6 +21,7 @@ from icrl.trained import load_agent
 from icrl_cadm.drawing import draw_contexts, draw_errors, draw_trajectories
 from icrl_cadm.forecasts import Forecast, Played, Trajectory, contexts
 from icrl_cadm.learning import CaDMAgent
+from icrl_cadm.model_free.learning import ModelFreeAgent
 
 UNKNOWN_HORIZON = 200
 """Steps that are played where a family does not say how long episodes are."""
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Draw the pictures that the command line asks for; 0 if it could be done."""
     options = parsed(argv)
     try:
+        check_counts(options)
         agents = {name: planning_agent(run, options.device) for name, run in named(options.runs)}
         written = draw(agents, options)
     except IcrlError as error:
@@ -56,6 +58,17 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def check_counts(options: argparse.Namespace) -> None:
+    """
+    Raises:
+        UsageError: for a number below one.
+    """
+    for name in ("tasks", "steps", "horizon"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} is {value}; it must be at least 1.")
+
+
 def named(runs: Sequence[Path]) -> list[tuple[str, Path]]:
     """Runs by their directories' names, with as many parents as tell them apart."""
     whole = [run.resolve().parts for run in runs]
@@ -71,6 +84,11 @@ def planning_agent(run: Path, device: str) -> CaDMAgent:
         UsageError: if there is none.
     """
     agent: Agent | None = load_agent(run, device)
+    if isinstance(agent, ModelFreeAgent) and agent.config.context == "probed":
+        raise UsageError(
+            f"{run} holds a model that embeds the first transitions of an episode; what is drawn "
+            "here is of models that follow the latest. Give a run of another agent."
+        )
     agent = getattr(agent, "dynamics", agent)
     if not isinstance(agent, CaDMAgent):
         raise UsageError(

@@ -11,7 +11,7 @@ from icrl.timestep import TimeStep
 from icrl.trees import Tree
 from icrl_cadm.controls import Controls
 from icrl_cadm.history import History
-from icrl_cadm.imagination import Adapted, Conditioned, Imagination
+from icrl_cadm.imagination import Adapted, Conditioned, Imagination, check_compiler
 from icrl_cadm.model import DynamicsModel
 from icrl_cadm.planning import planner
 from icrl_cadm.replay import Replay
@@ -67,8 +67,14 @@ class PlanningPolicy(Policy[PlanningContext]):
         self._replay = Replay() if config.fused and on_a_gpu else None
 
     def initial_context(self, num_envs: int) -> PlanningContext:
-        """Nothing has happened yet."""
+        """Nothing has happened yet.
+
+        Raises:
+            ConfigError: for `fused` where there is no compiler.
+        """
         model, config = self.model, self.model.config
+        if config.fused:
+            check_compiler()
         assert config.past is not None  # `adapted` has filled it
         device = model.inputs.mean.device
         sizes = model.states.size, self._controls.width

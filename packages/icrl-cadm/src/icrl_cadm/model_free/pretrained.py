@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from icrl.agent import Interface
-from icrl.errors import ConfigError, SpaceError
+from icrl.checkpoints import saved_settings
+from icrl.errors import ConfigError, ContextError, SpaceError
 from icrl.plugins.shipped import run_directory
 from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.model_free.config import ModelFreeConfig
@@ -21,7 +22,9 @@ def given_dynamics(
     """The agent that `pretrained` names; None if it names none.
 
     Raises:
-        ConfigError: if there is no such directory, or its model has no context.
+        ConfigError: if there is no such directory, or its model has no context of the latest
+            transitions.
+        ContextError: if that is of more transitions than an episode has.
         UsageError: if no package ships such weights.
         SpaceError: if it was trained on another family, or with other spaces.
         DamagedFileError: naming the file.
@@ -36,6 +39,11 @@ def given_dynamics(
             f"pretrained is {config.pretrained!r}, but there is no {directory / 'config.toml'}. "
             "Give a directory that `icrl train cadm` (or another agent of icrl-cadm that plans) "
             "wrote, or AGENT:FAMILY for weights that a package ships."
+        )
+    if of_openings(directory) or of_openings(directory.parent):
+        raise ConfigError(
+            f"{directory} holds PPO + EP or its model, which embeds the first transitions of an "
+            "episode, not the latest. Give a run of cadm, vanilla-cadm, pets-cadm or rebal."
         )
     if (directory / DYNAMICS).is_dir():
         raise ConfigError(
@@ -62,6 +70,13 @@ def with_dynamics(config: ModelFreeConfig, dynamics: CaDMAgent) -> ModelFreeConf
     return replace(config, past=past, dynamics=dynamics.config)
 
 
+def of_openings(directory: Path) -> bool:
+    """Whether an agent's directory holds a model that embeds the first transitions of episodes."""
+    if not (directory / DYNAMICS).is_dir() or not (directory / "config.toml").exists():
+        return False
+    return saved_settings(directory, ModelFreeConfig)[0].context == "probed"
+
+
 def _check(dynamics: CaDMAgent, interface: Interface, directory: Path) -> None:
     theirs = dynamics.interface
     if theirs.family != interface.family:
@@ -77,6 +92,14 @@ def _check(dynamics: CaDMAgent, interface: Interface, directory: Path) -> None:
                 f"and {interface.family} now has {ours}. Give one with the same spaces, or leave "
                 "pretrained out."
             )
+    past, longest = dynamics.config.past, interface.max_episode_steps
+    assert past is not None  # `adapted` has filled it
+    if longest is not None and past > max(1, longest - 1):
+        raise ContextError(
+            f"the model in {directory} infers its context of {past} transitions, and an episode "
+            f"of {longest} steps has {longest - 1} before its last. Give one with less past, or "
+            "leave pretrained out."
+        )
     if dynamics.config.context not in ("encoded", "recurrent"):
         raise ConfigError(
             f"the model in {directory} infers no context: its setting context is "
