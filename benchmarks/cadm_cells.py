@@ -43,10 +43,9 @@ def cells(runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
     """Every cell of both tables; runs of other overrides make a cell of their own."""
     groups: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for run in runs:
-        asked = run["asked"]
-        apart = json.dumps(asked["overrides"], sort_keys=True)
+        asked, key = run["asked"], json.dumps(apart(run), sort_keys=True)
         group = groups.setdefault((asked["family"], asked["agent"]), {})
-        group.setdefault(apart, []).append(run)
+        group.setdefault(key, []).append(run)
     return [
         _cell(table, family, agent, group)
         for table, families in TABLES.items()
@@ -54,6 +53,15 @@ def cells(runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
         for agent in agents
         for group in (groups.get((family, agent)) or {"": []}).values()
     ]
+
+
+def apart(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What sets a run apart from the paper's settings: its overrides, and those of the model that
+    was trained before, but for the precision in which that planned.
+    """
+    of_model = run.get("model", {}).get("overrides", {})
+    inherited = {f"dynamics.{k}": v for k, v in of_model.items() if k != "precision"}
+    return {**run["asked"]["overrides"], **inherited}
 
 
 def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) -> Cell:
@@ -70,7 +78,7 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
         "returns": {split: [round(run["returns"][split], 2) for run in runs] for split in SPLITS},
         "episodes": runs[0]["episodes"],
         "steps": runs[0]["steps"],
-        "overrides": runs[0]["asked"]["overrides"],
+        "overrides": apart(runs[0]),
         "settings": _alike(runs),
         **_models(runs),
         **{

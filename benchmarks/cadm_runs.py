@@ -174,8 +174,8 @@ def _model(config: Config) -> dict[str, Any]:
     if pretrained is None:
         return {}
     asked, facts = read_json(Path(pretrained) / "asked.json"), trained_facts(Path(pretrained))
-    model = {"agent": asked["agent"], "seed": asked["seed"], "seconds": facts["seconds"]}
-    return {"model": model}
+    model = {name: asked[name] for name in ("agent", "seed", "overrides")}
+    return {"model": {**model, "seconds": facts["seconds"]}}
 
 
 def evaluated(

@@ -130,6 +130,19 @@ def test_settings_in_which_seeds_differ_are_left_out(cells_module):
     assert of(cells_module.cells(runs), "ppo-cadm")[0]["settings"] == {"horizon": 30}
 
 
+def test_a_context_of_a_model_with_other_settings_makes_another_cell(cells_module):
+    paper, other = {"precision": "bfloat16"}, {"precision": "bfloat16", "iterations": 6}
+    runs = [
+        run("ppo-cadm", seed, (0, 0, 0)) | {"model": {"overrides": held, "seconds": 1}}
+        for seed, held in enumerate((paper, paper, other))
+    ]
+    found = of(cells_module.cells(runs), "ppo-cadm")
+    assert [(cell["overrides"], cell["seeds"]) for cell in found] == [
+        ({}, [0, 1]),
+        ({"dynamics.iterations": 6}, [2]),
+    ]
+
+
 def test_a_cell_tells_what_was_trained_before(cells_module):
     models = [{"agent": "vanilla-cadm", "seed": seed, "seconds": 3600} for seed in (0, 1)]
     runs = [run("ppo-cadm", seed, (0, 0, 0)) | {"model": models[seed]} for seed in (0, 1)]
@@ -274,6 +287,17 @@ def test_a_setting_that_no_agent_has_is_refused(scripts, monkeypatch):
         cadm_tables.main()
 
 
+def test_runs_elsewhere_do_not_overwrite_the_result(scripts, monkeypatch, tmp_path, capsys):
+    import cadm_tables
+
+    written = []
+    monkeypatch.setattr(cadm_tables, "draw", written.append)
+    monkeypatch.setattr(cadm_tables, "write_result", lambda *_, **__: written.append("result"))
+    monkeypatch.setattr("sys.argv", ["cadm_tables.py", "--rows", "--out", str(tmp_path)])
+    cadm_tables.main()
+    assert not written and "No result and no picture is written" in capsys.readouterr().out
+
+
 def test_runs_are_asked_for_seed_by_seed(scripts, monkeypatch):
     import cadm_tables
 
@@ -362,7 +386,8 @@ def test_a_run_tells_whose_model_it_took_and_what_was_spent_before(small_run, ru
     )
     found = runs_module.completed(policy, out)
     spent = read_json(asked.directory(out) / "agent" / "trained.json")["seconds"]
-    assert found["model"] == {"agent": "vanilla-cadm", "seed": 1, "seconds": spent}
+    model = {"agent": "vanilla-cadm", "seed": 1, "overrides": asked.overrides}
+    assert found["model"] == {**model, "seconds": spent}
     assert found["steps"] == 2
 
 
