@@ -6,12 +6,22 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from cadm_paper import LITTLE, SPLITS, TABLES, TITLES, Spread, reported
-from cadm_runs import BEFORE
+from cadm_runs import BEFORE, ON_TWO_CORES
 
 PLANNED = "200,000 planned steps want a GPU for hours"
 REASONS = {"model-based": PLANNED, "model-free": "5,000,000 steps, still to be run"}
 """Why a cell of a family with MuJoCo has no run, by table."""
 FEWEST_RUNS = 2
+NAMED: dict[str, dict[str, Any]] = {
+    "fewer particles": ON_TWO_CORES,
+    "rewards divided": {
+        "normalize_rewards": True,
+        "clip_values": False,
+        "bootstrap": True,
+        "value": 0.5,
+    },
+}
+"""Overrides that go together, by what they are called."""
 
 
 class Gate(NamedTuple):
@@ -191,10 +201,13 @@ def shown(found: list[Cell], judged: list[dict[str, Any]]) -> str:
 
 def titled(cell: Cell, between: str = ", ") -> str:
     """What a cell's row is called: the agent, and what sets it apart from the paper's settings."""
-    overrides = cell.get("overrides") or {}
-    return between.join(
-        [TITLES[cell["agent"]], *(f"{key} {value}" for key, value in overrides.items())]
-    )
+    overrides = dict(cell.get("overrides") or {})
+    titles = [TITLES[cell["agent"]]]
+    for name, together in NAMED.items():
+        if together.items() <= overrides.items():
+            titles.append(name)
+            overrides = {key: value for key, value in overrides.items() if key not in together}
+    return between.join([*titles, *(f"{key} {value}" for key, value in overrides.items())])
 
 
 def _row(cell: Cell) -> list[str]:

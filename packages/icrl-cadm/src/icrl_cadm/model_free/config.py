@@ -76,8 +76,8 @@ class ModelFreeConfig(Config):
     gradient_norm: float = 0.5
     """Largest norm of a gradient."""
     clip_values: bool = True
-    """Whether the critic may move no further from the old values than `clip`, in units of
-    rewards."""
+    """Whether the critic may move no further from the old values than `clip`, in units of rewards
+    (SB3's `clip_range_vf`)."""
     bootstrap: bool = False
     """Whether the value of what would follow counts where a time limit ends an episode (Pardo et
     al. 2018, arXiv:1712.00378). The original takes that for a termination."""
