@@ -17,7 +17,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "rewards divided": {
         "normalize_rewards": True,
         "clip_values": False,
-        "bootstrap": True,
+        "limits_terminate": False,
         "value": 0.5,
     },
 }
@@ -67,7 +67,8 @@ def cells(runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
 
 def apart(run: Mapping[str, Any]) -> dict[str, Any]:
     """What sets a run apart from the paper's settings: its overrides, and those of the model that
-    was trained before, but for the precision in which that planned.
+    was trained before, but for the precision in which that planned. No base has these: what such a
+    context adds is not judged.
     """
     of_model = run.get("model", {}).get("overrides", {})
     inherited = {f"dynamics.{k}": v for k, v in of_model.items() if k != "precision"}
@@ -126,7 +127,7 @@ def gates(found: list[Cell]) -> list[dict[str, Any]]:
     for gate in GATES:
         both = [_run(found, gate.family, agent) for agent in (gate.base, gate.context)]
         pairs: list[tuple[Cell, Cell] | None]
-        pairs = [(both[0][apart], both[1][apart]) for apart in both[0] if apart in both[1]]
+        pairs = [(both[0][key], both[1][key]) for key in both[0] if key in both[1]]
         judged += [_judged(gate, split, pair) for pair in pairs or [None] for split in SPLITS]
     return judged
 
@@ -201,13 +202,17 @@ def shown(found: list[Cell], judged: list[dict[str, Any]]) -> str:
 
 def titled(cell: Cell, between: str = ", ") -> str:
     """What a cell's row is called: the agent, and what sets it apart from the paper's settings."""
-    overrides = dict(cell.get("overrides") or {})
-    titles = [TITLES[cell["agent"]]]
+    return between.join([TITLES[cell["agent"]], *named(cell.get("overrides") or {})])
+
+
+def named(overrides: Mapping[str, Any]) -> list[str]:
+    """Overrides in words."""
+    words, left = [], dict(overrides)
     for name, together in NAMED.items():
-        if together.items() <= overrides.items():
-            titles.append(name)
-            overrides = {key: value for key, value in overrides.items() if key not in together}
-    return between.join([*titles, *(f"{key} {value}" for key, value in overrides.items())])
+        if together.items() <= left.items():
+            words.append(name)
+            left = {key: value for key, value in left.items() if key not in together}
+    return [*words, *(f"{key} {value}" for key, value in left.items())]
 
 
 def _row(cell: Cell) -> list[str]:
@@ -229,6 +234,7 @@ def _verdict(gate: Mapping[str, Any]) -> list[str]:
         return [name, gate["split"], "not run", text(gate["paper"]), "", ""]
     reached = "yes" if gate["reached"] else "no" if gate["status"] == "judged" else gate["status"]
     seeds = " ".join(map(str, gate["seeds"]))
+    name = ", ".join([name, *named(gate["overrides"])])
     return [name, gate["split"], text(gate["ours"]), text(gate["paper"]), seeds, reached]
 
 

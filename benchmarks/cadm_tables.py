@@ -8,7 +8,8 @@ moderate and extreme tasks, the cell has the mean and the standard deviation ove
 states its own. A run that stands in `--out` is not repeated, one that was interrupted goes on, and
 a cell without runs says so. Agents plan on two cores with the paper's 40,000 steps on CartPole and
 Pendulum; ensembles with fewer particles and candidates there, unless `--device cuda`.
-`--set iterations=6 normalize_rewards=true` changes settings of the agents that have them.
+`--set iterations=6 epochs=2` changes settings of the agents that have them; give such runs a folder
+of their own in `runs/cadm`, of which the result and the picture are made.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main() -> None:
     found = cells(finished(options.out))
     judged = gates(found)
     print(shown(found, judged))
-    if options.out != RUNS:
+    if options.out.resolve() != RUNS.resolve():
         print(f"No result and no picture is written of runs elsewhere than in {RUNS}.")
         return
     draw(found)

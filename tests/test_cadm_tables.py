@@ -1,11 +1,13 @@
 """The benchmark of CaDM's tables: its arithmetic by hand, and that a run leaves what it reads."""
 
 import json
+from importlib.resources import files
 
 import pytest
 import torch
 
 from icrl import load_agent
+from icrl.config import presets
 from icrl.files import read_json
 
 PENDULUM = "icrl/Pendulum-v0"
@@ -239,6 +241,20 @@ def test_tables_show_ours_and_the_papers(cells_module):
         f"| {PENDULUM}, Vanilla DM to Vanilla+CaDM | moderate | 270.0 ± 72.1 | 334.7 ± 74.8 | "
         "0 1 | yes |"
     ) in text
+
+
+@pytest.mark.parametrize("more", [{}, {"horizon": 7}])
+def test_overrides_that_go_together_have_one_name(cells_module, more):
+    for name, together in cells_module.NAMED.items():
+        assert cells_module.named({**together, **more}) == [name, *(["horizon 7"] if more else [])]
+    assert cells_module.named({"particles": 5, **more})[0] == "particles 5"
+
+
+def test_rewards_divided_are_the_default_budgets_settings(cells_module):
+    text = files("icrl_cadm").joinpath("presets", "model_free.toml").read_text()
+    expected = presets(text, None, "default")
+    divided = cells_module.NAMED["rewards divided"]
+    assert divided == {name: expected[name] for name in divided}
 
 
 def test_cells_can_be_written_as_json(cells_module):

@@ -186,14 +186,17 @@ def test_the_default_budget_is_half_a_million_steps_of_ppo(family):
     assert {configured(spec, "default", family).steps for spec in SPECS} == {500_000}
 
 
-def test_only_the_full_budget_leaves_rewards_as_they_are():
+def test_only_the_full_budget_has_the_papers_critic():
     text = files("icrl_cadm").joinpath("presets", "model_free.toml").read_text()
+    critic = ("normalize_rewards", "clip_values", "limits_terminate", "value")
+    papers = ModelFreeConfig()
     for family in (None, "icrl/CartPole-v0", "icrl/Pendulum-v0"):
-        found = {
-            budget: presets(text, family, budget)["normalize_rewards"]
+        smoke, default, full = (
+            {name: presets(text, family, budget)[name] for name in critic}
             for budget in ("smoke", "default", "full")
-        }
-        assert found == {"smoke": True, "default": True, "full": False}
+        )
+        assert full == {name: getattr(papers, name) for name in critic}
+        assert smoke == default == dict(zip(critic, (True, False, False, 0.5), strict=True))
 
 
 def test_its_model_is_trained_as_cadm_is():

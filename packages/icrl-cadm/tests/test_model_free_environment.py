@@ -54,7 +54,7 @@ def remembering(
     states, controls = States(family.observation_space, CPU), Controls(family.action_space)
     memory = Memory(clues, states, past=past, num_controls=controls.width, num_probes=num_probes)
     env = family.vector_env(family.sample_tasks(rows, seed=0))
-    return RememberingEnv(env, memory, states, controls, limits_terminate=limits_terminate)
+    return RememberingEnv(env, memory, controls, limits_terminate=limits_terminate)
 
 
 # The story: a counter that observes [step, task, last action], in episodes of three steps.
@@ -196,7 +196,6 @@ def test_of_a_state_is_shown_what_a_model_would_see(monkeypatch):
     env = RememberingEnv(
         family.vector_env(family.sample_tasks(2, seed=0)),
         agent._memory(CPU),
-        agent._states,
         agent._controls,
         limits_terminate=False,
     )
@@ -245,7 +244,7 @@ def test_a_policy_sees_what_ppo_saw(kind, family):
     agent = agent_for(family(), kind)
     watched = Watched(family().vector_env(family().sample_tasks(5, seed=0)))
     memory = agent._memory(CPU)
-    env = RememberingEnv(watched, memory, agent._states, agent._controls, limits_terminate=False)
+    env = RememberingEnv(watched, memory, agent._controls, limits_terminate=False)
     env.action_space.seed(0)
     shown = [env.reset(seed=0)[0]]
     shown += [env.step(env.action_space.sample())[0] for _ in range(23)]

@@ -96,7 +96,7 @@ def returns(directory, context: str) -> np.ndarray:
         rollout=20,
         learning_rate=3e-3,
         clip_values=False,
-        bootstrap=True,
+        limits_terminate=False,
         value=0.5,
         normalize_rewards=True,
         encoder=(32,),

@@ -139,14 +139,14 @@ def test_the_papers_critic_is_clipped_as_its_policy():
     assert ppo("none", ModelFreeConfig(clip_values=False)).clip_range_vf is None
 
 
-@pytest.mark.parametrize("bootstrap", [False, True])
-def test_only_who_bootstraps_values_what_a_time_limit_cut_off(bootstrap):
-    agent = agent_for(CounterFamily(), "none", bootstrap=bootstrap)
+@pytest.mark.parametrize("terminate", [False, True])
+def test_a_limit_that_terminates_leaves_nothing_to_bootstrap_from(terminate):
+    agent = agent_for(CounterFamily(), "none", limits_terminate=terminate)
     env = agent.environment(CounterFamily(), seed=0)
     env.reset()
     for _ in range(3):  # an episode's steps
         infos = env.step(np.zeros((3, 1), np.float32))[-1]
-    assert [info.get("TimeLimit.truncated", False) for info in infos] == [bootstrap] * 3
+    assert [info.get("TimeLimit.truncated", False) for info in infos] == [not terminate] * 3
 
 
 def layers(network: torch.nn.Module) -> list[object]:
@@ -515,10 +515,12 @@ def test_another_agent_beside_a_context_is_no_pretrained_model(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["", "agent", "agent/dynamics"])
-def test_an_embedding_of_episodes_openings_is_no_pretrained_model(tmp_path, folder):
+def test_an_embedding_of_episodes_openings_is_no_pretrained_model(tmp_path, monkeypatch, folder):
     agent_for(Corridor(), "probed").save(tmp_path / "agent")
-    with pytest.raises(ConfigError, match="embeds the first transitions of an episode"):
-        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path / folder))
+    monkeypatch.chdir(tmp_path / folder)
+    for given in (str(tmp_path / folder), "."):
+        with pytest.raises(ConfigError, match="embeds the first transitions of an episode"):
+            agent_for(Corridor(), "cadm", past=None, pretrained=given)
 
 
 def test_a_pretrained_model_of_more_than_an_episode_is_refused(tmp_path):

@@ -239,8 +239,10 @@ def test_a_run_without_a_model_is_refused(tmp_path, capsys):
 
 @pytest.mark.parametrize("option", ["--tasks", "--steps", "--horizon"])
 def test_numbers_below_one_are_refused(run_directory, tmp_path, capsys, option):
-    assert main([str(run_directory), "--out", str(tmp_path), option, "0"]) == 2
-    assert f"{option} is 0; it must be at least 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as error:
+        main([str(run_directory), "--out", str(tmp_path), option, "0"])
+    assert error.value.code == 2
+    assert f"argument {option}: 0 is not at least 1" in capsys.readouterr().err
 
 
 def test_a_model_of_episodes_openings_is_refused(tmp_path, capsys):

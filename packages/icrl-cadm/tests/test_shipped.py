@@ -1,6 +1,7 @@
 """The weights that come with the package."""
 
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 
 import icrl
 from icrl.agent import Agent, Interface
+from icrl.config import presets
 from icrl_cadm.learning import CaDMAgent
 from icrl_cadm.model_free.config import ModelFreeConfig
 from icrl_cadm.model_free.learning import ModelFreeAgent
@@ -46,6 +48,15 @@ def test_ppo_may_take_a_shipped_models_context(family):
     # The shipped learner sees the context of this very model.
     held = icrl.load_agent(f"ppo-cadm:{family}").dynamics.model.state_dict()
     assert all(torch.equal(held[name], one) for name, one in weights(agent).items())
+
+
+@pytest.mark.parametrize("family", ["icrl/Pendulum-v0", "icrl/CartPole-v0"])
+def test_a_shipped_learner_was_trained_with_the_default_budgets_settings(family):
+    text = files("icrl_cadm").joinpath("presets", "model_free.toml").read_text()
+    expected = presets(text, family, "default")
+    config = icrl.load_agent(f"ppo-cadm:{family}").config
+    for name in ("clip_values", "limits_terminate", "normalize_rewards", "value"):
+        assert getattr(config, name) == expected[name], name
 
 
 def returns(agent: Agent, *, tasks: int) -> np.ndarray:

@@ -44,8 +44,9 @@ class CaDMAgent(OnlineAgent):
     def __init__(self, config: CaDMConfig, interface: Interface, device: torch.device) -> None:
         super().__init__(config, interface, device)
         self.controls = Controls(interface.action_space, device)
-        self.states = known_states(interface, device)
-        self.rewards = self._family_rewards(known_family(interface))
+        family = known_family(interface)
+        self.states = States(interface.observation_space, device, view_of(family))
+        self.rewards = self._family_rewards(family)
         """The family's reward; None: it is learned."""
         with initial_weights(torch.Generator().manual_seed(0)):
             self.model = self._new_model()
@@ -252,11 +253,9 @@ class Training:
         return self.run.generator(f"{purpose} {self.iteration}", device)
 
 
-def known_states(interface: Interface, device: torch.device) -> States:
-    """States in the view that their family offers, if it does and is installed."""
-    family = known_family(interface)
-    view = family if isinstance(family, DynamicsView) else None
-    return States(interface.observation_space, device, view)
+def view_of(family: TaskFamily | None) -> DynamicsView | None:
+    """The view of its dynamics that a family offers."""
+    return family if isinstance(family, DynamicsView) else None
 
 
 def known_family(interface: Interface) -> TaskFamily | None:

@@ -31,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Draw the pictures that the command line asks for; 0 if it could be done."""
     options = parsed(argv)
     try:
-        check_counts(options)
         agents = {name: planning_agent(run, options.device) for name, run in named(options.runs)}
         written = draw(agents, options)
     except IcrlError as error:
@@ -51,22 +50,19 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_DIR", help="of one family")
     parser.add_argument("--out", type=Path, required=True, help="where the pictures go")
     parser.add_argument("--planned", action="store_true", help="plan in place of random actions")
-    parser.add_argument("--tasks", type=int, default=50, help="of each split, at most")
-    parser.add_argument("--steps", type=int, help="of each task; by default an episode's")
-    parser.add_argument("--horizon", type=int, default=30, help="steps of a forecast")
+    parser.add_argument("--tasks", type=count, default=50, help="of each split, at most")
+    parser.add_argument("--steps", type=count, help="of each task; by default an episode's")
+    parser.add_argument("--horizon", type=count, default=30, help="steps of a forecast")
     parser.add_argument("--device", default="cpu")
     return parser.parse_args(argv)
 
 
-def check_counts(options: argparse.Namespace) -> None:
-    """
-    Raises:
-        UsageError: for a number below one.
-    """
-    for name in ("tasks", "steps", "horizon"):
-        value = getattr(options, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} is {value}; it must be at least 1.")
+def count(text: str) -> int:
+    """A number of one or more, as the command line gives it."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
 
 
 def named(runs: Sequence[Path]) -> list[tuple[str, Path]]:
@@ -84,7 +80,7 @@ def planning_agent(run: Path, device: str) -> CaDMAgent:
         UsageError: if there is none.
     """
     agent: Agent | None = load_agent(run, device)
-    if isinstance(agent, ModelFreeAgent) and agent.config.context == "probed":
+    if isinstance(agent, ModelFreeAgent) and agent.config.embeds_openings:
         raise UsageError(
             f"{run} holds a model that embeds the first transitions of an episode; what is drawn "
             "here is of models that follow the latest. Give a run of another agent."

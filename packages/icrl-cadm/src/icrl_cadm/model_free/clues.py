@@ -94,7 +94,7 @@ class ModelClues(Clues):
 
 
 def shown_space(num_inputs: int, clues: Clues) -> spaces.Dict:
-    """The space of states beside clues."""
+    """The space of clues beside what is seen of states, [num_inputs]."""
     sizes = {"state": num_inputs, **clues.sizes}
     return spaces.Dict(
         {name: spaces.Box(-np.inf, np.inf, (n,), np.float32) for name, n in sizes.items()}

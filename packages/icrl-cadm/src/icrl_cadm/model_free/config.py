@@ -76,16 +76,16 @@ class ModelFreeConfig(Config):
     gradient_norm: float = 0.5
     """Largest norm of a gradient."""
     clip_values: bool = True
-    """Whether the critic may move no further from the old values than `clip`, in units of rewards
-    (SB3's `clip_range_vf`)."""
-    bootstrap: bool = False
-    """Whether the value of what would follow counts where a time limit ends an episode (Pardo et
-    al. 2018, arXiv:1712.00378). The original takes that for a termination."""
+    """Whether the critic may move no further from the old values than `clip`, in units of rewards:
+    SB3's `clip_range_vf`, which has no slope beyond; the original's has one on the way back."""
+    limits_terminate: bool = True
+    """Whether a time limit counts as a termination, as the original has it; else the value of what
+    would follow is added (Pardo et al. 2018, arXiv:1712.00378)."""
     normalize_rewards: bool = False
     """Divide rewards by the running deviation of returns (SB3's VecNormalize). The critic cannot
-    follow Pendulum's returns of a thousand and more otherwise: at the paper's rate and norm of
-    gradients it explains nothing of their variance for most of the training. The preset `default`
-    does it, and has SB3's critic: not clipped, of twice the weight, and it bootstraps."""
+    follow Pendulum's returns of a thousand and more otherwise, clipped or not. Every preset but
+    `full` does it, and then clips no values, gives the critic twice the weight, and lets no limit
+    terminate."""
     hidden: tuple[int, ...] = (64, 64)
     """Hidden units (tanh) of the actor, and of the critic."""
 
@@ -108,6 +108,11 @@ class ModelFreeConfig(Config):
             dynamics = replace(dynamics, past=past).adapted(interface)
         return replace(self, steps=steps, past=past, dynamics=dynamics)
 
+    @property
+    def embeds_openings(self) -> bool:
+        """Whether the context is of an episode's first transitions, not of the latest."""
+        return self.context == "probed"
+
     def ppo(self) -> dict[str, Any]:
         """What SB3's PPO calls the settings that it has too, but for the learning rate and the
         clipping, which fall.
@@ -128,12 +133,12 @@ class ModelFreeConfig(Config):
         given = self.past if self.past is not None else self.dynamics.past
         before = PAST if longest is None else longest - 1
         if given is None:
-            usual = PAST if longest is None or self.context != "probed" else longest // 2
+            usual = longest // 2 if longest is not None and self.embeds_openings else PAST
             return max(1, min(PAST, before, usual))
-        if longest is not None and given > max(1, before):
+        if longest is not None and given > most_past(longest):
             raise ContextError(
                 f"past is {given}, but an episode has {before} transitions before its last. Give "
-                f"at most {max(1, before)}, or leave it out."
+                f"at most {most_past(longest)}, or leave it out."
             )
         return given
 
@@ -193,3 +198,8 @@ class ModelFreeConfig(Config):
         for name in ("gamma", "gae_lambda"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1].")
+
+
+def most_past(longest: int) -> int:
+    """How many transitions may be kept in episodes of so many steps: those before the last."""
+    return max(1, longest - 1)

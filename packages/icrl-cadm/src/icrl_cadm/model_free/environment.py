@@ -15,7 +15,6 @@ from icrl.vector import TaskVectorEnv
 from icrl_cadm.collecting import check_finite
 from icrl_cadm.controls import Controls
 from icrl_cadm.model_free.memory import Memory
-from icrl_cadm.states import States
 
 
 class RememberingEnv(TaskVectorEnv):
@@ -23,7 +22,7 @@ class RememberingEnv(TaskVectorEnv):
 
     | what        | space                                                                  |
     |-------------|------------------------------------------------------------------------|
-    | observation | Dict: `state`, and the clues of the memory                             |
+    | observation | Dict: `state`, what a model would see of it, and the memory's clues    |
     | action      | Box [-1, 1] for continuous actions, else Discrete or MultiDiscrete     |
 
     Where the memory probes, the environment draws a uniform control, whatever action it is given:
@@ -35,7 +34,6 @@ class RememberingEnv(TaskVectorEnv):
         self,
         env: TaskVectorEnv,
         memory: Memory,
-        states: States,
         controls: Controls,
         *,
         limits_terminate: bool,
@@ -43,13 +41,12 @@ class RememberingEnv(TaskVectorEnv):
         """
         Args:
             env: the environment.
-            memory: what rows remember.
-            states: how its observations are vectors.
+            memory: what rows remember, and how observations are vectors.
             controls: how its actions are vectors.
             limits_terminate: say of an episode that a time limit ends that it terminated.
         """
         super().__init__(env.family, env.tasks, env.num_envs, env.device)
-        self._env, self._memory, self._states, self._controls = env, memory, states, controls
+        self._env, self._memory, self._controls = env, memory, controls
         self.single_observation_space = memory.space
         self.single_action_space = learner_actions(controls)
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
@@ -108,7 +105,7 @@ class RememberingEnv(TaskVectorEnv):
         self._past = self._memory.reopened(self._past, rows, state, self._generator)
 
     def _finite(self, observation: Tree) -> Tensor:
-        state = self._states.vectors(observation)
+        state = self._memory.states.vectors(observation)
         check_finite(state, self._env, self._steps)
         return state
 

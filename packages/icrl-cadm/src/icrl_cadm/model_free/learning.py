@@ -18,7 +18,7 @@ from icrl.run import Run
 from icrl.sb3 import TaskVecEnv, learn, own_globals
 from icrl.training_view import training_pool
 from icrl_cadm.controls import Controls
-from icrl_cadm.learning import CaDMAgent, known_states
+from icrl_cadm.learning import CaDMAgent, known_family, view_of
 from icrl_cadm.model_free.clues import Clues, ModelClues, NoClues, SampledClues, StackedClues
 from icrl_cadm.model_free.config import FROM_A_MODEL, ModelFreeConfig
 from icrl_cadm.model_free.environment import RememberingEnv, learner_actions
@@ -27,6 +27,7 @@ from icrl_cadm.model_free.networks import Actor, architecture, standardised
 from icrl_cadm.model_free.policy import RememberingPolicy
 from icrl_cadm.model_free.pretrained import DYNAMICS, given_dynamics, with_dynamics
 from icrl_cadm.model_free.probing import learn_to_embed
+from icrl_cadm.states import States
 
 PURPOSE = "weights of icrl-cadm's model-free agents"
 HOST = torch.device("cpu")
@@ -68,7 +69,8 @@ class ModelFreeAgent(OnlineAgent):
         self._given = dynamics is not None
         if dynamics is None and self.config.context in FROM_A_MODEL:
             self.dynamics = CaDMAgent(self.config.dynamics, interface, device)
-        self._states = known_states(interface, HOST)
+        self._view = view_of(known_family(interface))
+        self._num_states = States(interface.observation_space, HOST, self._view).size
         self._controls = Controls(interface.action_space, HOST)
         with initial_weights(torch.Generator().manual_seed(0)):
             self.actor = self._new_actor()
@@ -106,7 +108,6 @@ class ModelFreeAgent(OnlineAgent):
         return RememberingPolicy(
             self.actor,
             self._memory(self.device),
-            known_states(self.interface, self.device),
             Controls(self.interface.action_space, self.device),
             device=self.device,
             argmax=argmax,
@@ -148,7 +149,7 @@ class ModelFreeAgent(OnlineAgent):
         pool = training_pool(family, seed=seed)
         env = family.vector_env(pool, num_envs=config.num_envs, episodes_per_task=1)
         remembering = RememberingEnv(
-            env, memory, self._states, self._controls, limits_terminate=not config.bootstrap
+            env, memory, self._controls, limits_terminate=config.limits_terminate
         )
         return VecNormalize(
             TaskVecEnv(remembering),
@@ -177,7 +178,7 @@ class ModelFreeAgent(OnlineAgent):
         )
 
     def _learn_dynamics(self, dynamics: CaDMAgent, family: TaskFamily, run: Run) -> None:
-        if self.config.context == "probed":
+        if self.config.embeds_openings:
             learn_to_embed(dynamics, family, run)
         else:
             dynamics.learn(family, run)
@@ -190,10 +191,10 @@ class ModelFreeAgent(OnlineAgent):
     def _memory(self, device: torch.device) -> Memory:
         assert self.config.past is not None  # `adapted` has filled it
         longest = self.interface.max_episode_steps or self.config.past + 1
-        probes = min(self.config.past, longest - 1) if self.config.context == "probed" else 0
+        probes = min(self.config.past, longest - 1) if self.config.embeds_openings else 0
         return Memory(
             self._clues(device),
-            known_states(self.interface, device),
+            States(self.interface.observation_space, device, self._view),
             past=self.config.past,
             num_controls=self._controls.width,
             num_probes=probes,
@@ -202,7 +203,7 @@ class ModelFreeAgent(OnlineAgent):
     def _clues(self, device: torch.device) -> Clues:
         config = self.config
         assert config.past is not None  # `adapted` has filled it
-        sizes = (config.past, self._states.size, self._controls.width)
+        sizes = (config.past, self._num_states, self._controls.width)
         match config.context:
             case "stacked":
                 return StackedClues(*sizes)
@@ -211,4 +212,4 @@ class ModelFreeAgent(OnlineAgent):
             case "none":
                 return NoClues()
         assert self.dynamics is not None
-        return ModelClues(self.dynamics.model, device, whole=config.context == "probed")
+        return ModelClues(self.dynamics.model, device, whole=config.embeds_openings)

@@ -43,15 +43,15 @@ class Memory:
                 not; so many of them, at most `past`, probe the task.
         """
         self.clues, self.past, self.num_probes = clues, past, num_probes
-        self._states, self._num_controls = states, num_controls
+        self.states, self._num_controls = states, num_controls
         self.space = shown_space(states.num_inputs, clues)
         """What is shown."""
 
     def blank(self, rows: int, device: torch.device | str) -> Past:
         """Of rows to which nothing has happened; `reopened` makes an episode of it."""
-        sizes = self.past, self._states.size, self._num_controls
+        sizes = self.past, self.states.size, self._num_controls
         return Past(
-            torch.zeros(rows, self._states.size, device=device),
+            torch.zeros(rows, self.states.size, device=device),
             History.empty(rows, *sizes, device),
             torch.zeros(rows, self.clues.num_draws, device=device),
         )
@@ -84,5 +84,5 @@ class Memory:
 
     def shown(self, past: Past) -> dict[str, Tensor]:
         """What is seen of the state, and the clues, by name, [rows, numbers]."""
-        seen = self._states.inputs(past.state)
+        seen = self.states.inputs(past.state)
         return {"state": seen, **self.clues(past.history, past.draws)}

@@ -12,7 +12,6 @@ from icrl.trees import Tree, where
 from icrl_cadm.controls import Controls, chosen
 from icrl_cadm.model_free.memory import Memory, Past
 from icrl_cadm.model_free.networks import Actor
-from icrl_cadm.states import States
 
 
 class RememberingPolicy(Policy[Past]):
@@ -22,7 +21,6 @@ class RememberingPolicy(Policy[Past]):
         self,
         actor: Actor,
         memory: Memory,
-        states: States,
         controls: Controls,
         *,
         device: torch.device | str,
@@ -32,15 +30,14 @@ class RememberingPolicy(Policy[Past]):
 
         Args:
             actor: what PPO learned.
-            memory: what it was shown; on the device.
-            states: how observations are vectors; on the device.
+            memory: what it was shown, and how observations are vectors; on the device.
             controls: how actions are vectors; on the device.
             device: where it acts.
             argmax: take the likeliest action, and the mean of an inferred context. A probe is drawn
                 in any case.
         """
         self.actor = copy.deepcopy(actor).requires_grad_(False).eval().to(device)
-        self._memory, self._states, self._controls = memory, states, controls
+        self._memory, self._controls = memory, controls
         self._device, self._argmax = device, argmax
 
     def initial_context(self, num_envs: int) -> Past:
@@ -64,7 +61,7 @@ class RememberingPolicy(Policy[Past]):
 
         Where it ended an episode, its outcome is forgotten at once, and so is not looked at.
         """
-        state = self._states.vectors(timestep.observation)
+        state = self._memory.states.vectors(timestep.observation)
         past = self._memory.lived(context, self._controls.encoded(timestep.action), state)
         draws = None if self._argmax else generator
         return self._memory.reopened(past, timestep.episode_start, state, draws)

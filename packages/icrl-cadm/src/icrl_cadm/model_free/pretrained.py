@@ -10,7 +10,7 @@ from icrl.checkpoints import saved_settings
 from icrl.errors import ConfigError, ContextError, SpaceError
 from icrl.plugins.shipped import run_directory
 from icrl_cadm.learning import CaDMAgent
-from icrl_cadm.model_free.config import ModelFreeConfig
+from icrl_cadm.model_free.config import ModelFreeConfig, most_past
 
 DYNAMICS = "dynamics"
 """The folder within an agent's that holds the model of its context."""
@@ -31,7 +31,7 @@ def given_dynamics(
     """
     if config.pretrained is None or config.context != "cadm":
         return None
-    directory = run_directory(config.pretrained)
+    directory = run_directory(config.pretrained).resolve()
     if (directory / "agent").is_dir():
         directory = directory / "agent"
     if not (directory / "config.toml").exists():
@@ -74,7 +74,7 @@ def of_openings(directory: Path) -> bool:
     """Whether an agent's directory holds a model that embeds the first transitions of episodes."""
     if not (directory / DYNAMICS).is_dir() or not (directory / "config.toml").exists():
         return False
-    return saved_settings(directory, ModelFreeConfig)[0].context == "probed"
+    return saved_settings(directory, ModelFreeConfig)[0].embeds_openings
 
 
 def _check(dynamics: CaDMAgent, interface: Interface, directory: Path) -> None:
@@ -92,16 +92,16 @@ def _check(dynamics: CaDMAgent, interface: Interface, directory: Path) -> None:
                 f"and {interface.family} now has {ours}. Give one with the same spaces, or leave "
                 "pretrained out."
             )
-    past, longest = dynamics.config.past, interface.max_episode_steps
-    assert past is not None  # `adapted` has filled it
-    if longest is not None and past > max(1, longest - 1):
-        raise ContextError(
-            f"the model in {directory} infers its context of {past} transitions, and an episode "
-            f"of {longest} steps has {longest - 1} before its last. Give one with less past, or "
-            "leave pretrained out."
-        )
     if dynamics.config.context not in ("encoded", "recurrent"):
         raise ConfigError(
             f"the model in {directory} infers no context: its setting context is "
             f"{dynamics.config.context!r}. Give one of cadm, vanilla-cadm, pets-cadm or rebal."
+        )
+    past, longest = dynamics.config.past, interface.max_episode_steps
+    assert past is not None  # `adapted` has filled it
+    if longest is not None and past > most_past(longest):
+        raise ContextError(
+            f"the model in {directory} infers its context of {past} transitions, and an episode "
+            f"of {longest} steps has {longest - 1} before its last. Give one with less past, or "
+            "leave pretrained out."
         )
