@@ -59,7 +59,12 @@ def test_pendulums_datasheet_states_what_planning_with_its_dynamics_earned(repos
 CADM_TABLES = {
     ("icrl/Pendulum-v0", "40,000 steps"): {"precision": "bfloat16"},
     ("icrl/CartPole-v0", "40,000 steps"): {"precision": "bfloat16"},
-    ("icrl/Pendulum-v0", "500,000 steps, rewards divided"): {"normalize_rewards": True},
+    ("icrl/Pendulum-v0", "500,000 steps, rewards divided"): {
+        "normalize_rewards": True,
+        "clip_values": False,
+        "limits_terminate": False,
+        "value": 0.5,
+    },
     ("icrl/Pendulum-v0", "500,000 steps"): {},
     ("icrl/CartPole-v0", "500,000 steps"): {},
 }
