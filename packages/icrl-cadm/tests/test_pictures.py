@@ -242,7 +242,7 @@ def test_numbers_below_one_are_refused(run_directory, tmp_path, capsys, option):
     with pytest.raises(SystemExit) as error:
         main([str(run_directory), "--out", str(tmp_path), option, "0"])
     assert error.value.code == 2
-    assert f"argument {option}: 0 is not at least 1" in capsys.readouterr().err
+    assert f"argument {option}: '0' is not a positive number" in capsys.readouterr().err
 
 
 def test_a_model_of_episodes_openings_is_refused(tmp_path, capsys):

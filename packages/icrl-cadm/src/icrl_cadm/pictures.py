@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from icrl.agent import Agent
+from icrl.cli.options import count
 from icrl.errors import EXIT_DONE, IcrlError, UsageError
 from icrl.families import TaskFamily
 from icrl.plugins.families import make_family
@@ -21,7 +22,6 @@ from icrl.trained import load_agent
 from icrl_cadm.drawing import draw_contexts, draw_errors, draw_trajectories
 from icrl_cadm.forecasts import Forecast, Played, Trajectory, contexts
 from icrl_cadm.learning import CaDMAgent
-from icrl_cadm.model_free.learning import ModelFreeAgent
 
 UNKNOWN_HORIZON = 200
 """Steps that are played where a family does not say how long episodes are."""
@@ -57,14 +57,6 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def count(text: str) -> int:
-    """A number of one or more, as the command line gives it."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
-
-
 def named(runs: Sequence[Path]) -> list[tuple[str, Path]]:
     """Runs by their directories' names, with as many parents as tell them apart."""
     whole = [run.resolve().parts for run in runs]
@@ -79,8 +71,8 @@ def planning_agent(run: Path, device: str) -> CaDMAgent:
     Raises:
         UsageError: if there is none.
     """
-    agent: Agent | None = load_agent(run, device)
-    if isinstance(agent, ModelFreeAgent) and agent.config.embeds_openings:
+    agent: Agent = load_agent(run, device)
+    if getattr(agent.config, "embeds_openings", False):
         raise UsageError(
             f"{run} holds a model that embeds the first transitions of an episode; what is drawn "
             "here is of models that follow the latest. Give a run of another agent."

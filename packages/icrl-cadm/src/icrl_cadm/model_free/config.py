@@ -40,8 +40,7 @@ class ModelFreeConfig(Config):
     """Hidden units of the encoder of a probabilistic context."""
     kl: float = 1e-4
     """Weight of KL(inferred, unit Gaussian) in the loss, for a probabilistic context. The paper
-    does not say. At a hundredth it outweighs PPO's own loss, and Pendulum is hardly learned: the
-    context stays noise."""
+    does not say. At a hundredth it outweighs PPO's own loss, and the context stays noise."""
     pretrained: str | None = None
     """For `cadm`: the directory of a CaDM that was trained before (a run's, or the `agent` in it),
     or `AGENT:FAMILY` for one that a package ships; unset: it is trained first."""

@@ -200,7 +200,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     _add_out(evaluate, "the result")
     _add_evaluation(evaluate)
-    evaluate.add_argument("--num-tasks", type=_count, metavar="N", help="how many tasks")
+    evaluate.add_argument("--num-tasks", type=count, metavar="N", help="how many tasks")
     _add_running(evaluate)
     _add_json(evaluate)
 
@@ -248,7 +248,7 @@ def _add_histories(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--episodes", type=_count, metavar="N", help="episodes of each trial")
+    parser.add_argument("--episodes", type=count, metavar="N", help="episodes of each trial")
     parser.add_argument("--argmax", action="store_true", help="act with the likeliest action")
 
 
@@ -266,7 +266,7 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
         "--source", metavar="NAME", help="the source of the histories, see `icrl list sources`"
     )
     parser.add_argument(
-        "--num-tasks", type=_count, metavar="N", help="at most so many training tasks"
+        "--num-tasks", type=count, metavar="N", help="at most so many training tasks"
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as TOML; flags win over it"
@@ -274,7 +274,12 @@ def _add_learning(parser: argparse.ArgumentParser) -> None:
     _add_running(parser)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A number of one or more, as a command line gives it.
+
+    Raises:
+        ArgumentTypeError: for anything else.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return int(text)
