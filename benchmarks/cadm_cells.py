@@ -80,13 +80,13 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
     cell: Cell = {"table": table, "family": family, "agent": agent, "paper": paper}
     if not runs:
         return {**cell, "status": f"not run: {_reason(table, family, agent)}"}
-    ours = {split: spread(run["returns"][split] for run in runs) for split in SPLITS}
+    returns = {split: [round(run["returns"][split], 2) for run in runs] for split in SPLITS}
     return {
         **cell,
         "status": "run",
-        "ours": {split: _rounded(found) for split, found in ours.items()},
+        "ours": {split: _rounded(spread(each)) for split, each in returns.items()},
         "seeds": [run["asked"]["seed"] for run in runs],
-        "returns": {split: [round(run["returns"][split], 2) for run in runs] for split in SPLITS},
+        "returns": returns,
         "episodes": runs[0]["episodes"],
         "steps": runs[0]["steps"],
         "overrides": apart(runs[0]),

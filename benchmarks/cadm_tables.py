@@ -6,8 +6,9 @@
 A cell is one agent on one family: each run's return is the mean over its episodes on training,
 moderate and extreme tasks, the cell has the mean and the standard deviation over runs, as the paper
 states its own. A run that stands in `--out` is not repeated, one that was interrupted goes on, and
-a cell without runs says so. Agents plan on two cores with the paper's 40,000 steps on CartPole and
-Pendulum; ensembles with fewer particles and candidates there, unless `--device cuda`.
+a cell without runs says so; runs that the committed result records stay in it until they are run
+again. Agents plan on two cores with the paper's 40,000 steps on CartPole and Pendulum; ensembles
+with fewer particles and candidates there, unless `--device cuda`.
 `--set iterations=6 epochs=2` changes settings of the agents that have them; give such runs a folder
 of their own in `runs/cadm`, of which the result and the picture are made.
 """
@@ -22,12 +23,14 @@ import torch
 from cadm_cells import cells, gates, shown
 from cadm_paper import LITTLE, TABLES, TITLES
 from cadm_picture import draw
+from cadm_record import recorded, together
 from cadm_runs import Asked, completed, config_class, finished, overrides
-from measurement import write_result
+from measurement import RESULTS, write_result
 
 from icrl.devices import find_device
 
 FAMILIES = list(TABLES["model-based"])
+NAME = "cadm_tables"
 RUNS = Path("runs/cadm")
 """What the committed tables are made of; runs with other settings lie in folders below it."""
 
@@ -40,15 +43,17 @@ def main() -> None:
         run = completed(asked, options.out, options.device)
         returns = {split: round(value, 1) for split, value in run["returns"].items()}
         print(f"{asked.family} {asked.agent} seed {asked.seed}: {returns}", flush=True)
-    found = cells(finished(options.out))
+    committed = options.out.resolve() == RUNS.resolve()
+    before = recorded(RESULTS / f"{NAME}.json") if committed and not options.anew else []
+    found = cells(together(before, finished(options.out)))
     judged = gates(found)
     print(shown(found, judged))
-    if options.out.resolve() != RUNS.resolve():
+    if not committed:
         print(f"No result and no picture is written of runs elsewhere than in {RUNS}.")
         return
     draw(found)
     packages = ("icrl-envs", "icrl-cadm", "stable-baselines3")
-    print(write_result("cadm_tables", {"gates": judged, "cells": found}, packages=packages))
+    print(write_result(NAME, {"gates": judged, "cells": found}, packages=packages))
 
 
 def wanted(options: argparse.Namespace) -> list[Asked]:
@@ -86,6 +91,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(LITTLE))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--out", type=Path, default=RUNS, help="where runs are kept")
+    parser.add_argument(
+        "--anew", action="store_true", help="leave out what the committed result records"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(

@@ -69,7 +69,7 @@ CADM_TABLES = {
     ("icrl/CartPole-v0", "500,000 steps"): {},
 }
 """CaDM's tables in its README, and what sets their runs apart from the paper's settings."""
-ON_TWO_CORES = {"particles": 5, "candidates": 100, "elites": 25, "refinements": 3}
+ON_TWO_CORES = {"particles": 5, "candidates": 40, "elites": 10, "refinements": 3}
 
 
 @pytest.fixture(scope="module")

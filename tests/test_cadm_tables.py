@@ -257,6 +257,37 @@ def test_rewards_divided_are_the_default_budgets_settings(cells_module):
     assert divided == {name: expected[name] for name in divided}
 
 
+def test_a_result_gives_back_the_runs_that_it_was_made_of(scripts, cells_module, tmp_path):
+    from cadm_record import recorded, together
+
+    model = {"agent": "vanilla-cadm", "seed": 0, "overrides": {"epochs": 2}, "seconds": 60}
+    runs = [
+        *BOTH,
+        run("ppo", 0, (1, 2, 3), {"gamma": 0.5}),
+        {**run("ppo-cadm", 1, (4, 5, 6)), "model": model},
+    ]
+    found = cells_module.cells(runs)
+    (tmp_path / "result.json").write_text(json.dumps({"cells": found}))
+    again = recorded(tmp_path / "result.json")
+    assert json.loads(json.dumps(cells_module.cells(again))) == json.loads(json.dumps(found))
+    assert together([], again) == together([], runs)
+
+
+def test_no_result_gives_back_no_runs(scripts, tmp_path):
+    from cadm_record import recorded
+
+    assert recorded(tmp_path / "result.json") == []
+
+
+def test_a_run_takes_the_place_of_that_which_was_recorded(scripts):
+    from cadm_record import together
+
+    before = [run("ppo", seed, (seed, 0, 0)) for seed in (0, 1)]
+    other = run("ppo", 1, (7, 0, 0), {"gamma": 0.5})
+    now = [run("ppo", 1, (9, 0, 0)), run("ppo", 2, (8, 0, 0)), other]
+    assert together(before, now) == [before[0], *now]
+
+
 def test_cells_can_be_written_as_json(cells_module):
     found = cells_module.cells(BOTH)
     assert json.loads(json.dumps(found, allow_nan=False))[0]["paper"]["train"] == [176.6, 10.2]

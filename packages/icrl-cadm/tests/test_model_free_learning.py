@@ -133,10 +133,13 @@ def test_the_papers_clipping_falls_from_a_fifth_to_nothing():
     assert [model.clip_range(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
 
 
-def test_the_papers_critic_is_clipped_as_its_policy():
-    model = ppo("none", ModelFreeConfig())
-    assert [model.clip_range_vf(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
-    assert ppo("none", ModelFreeConfig(clip_values=False)).clip_range_vf is None
+@pytest.mark.parametrize(("steps", "left"), [(500_000, 0), (1_000_000, 0.5), (None, 0)])
+def test_learning_rate_and_clipping_fall_over_the_steps_of_the_schedule(steps, left):
+    model = ppo("none", ModelFreeConfig(schedule_steps=steps))
+    assert model.lr_schedule(1) == 5e-4 and model.clip_range(1) == 0.2
+    assert model.lr_schedule(0) == pytest.approx(left * 5e-4)
+    assert model.clip_range(0) == pytest.approx(left * 0.2)
+    assert model.clip_range(0.5) == pytest.approx((1 + left) / 2 * 0.2)
 
 
 @pytest.mark.parametrize("terminate", [False, True])

@@ -64,6 +64,9 @@ class ModelFreeConfig(Config):
     """How far the policy's ratio may move, at the beginning."""
     schedule: Literal["linear", "constant"] = "linear"
     """Whether the learning rate and the clipping fall to nothing by a straight line, or stay."""
+    schedule_steps: int | None = None
+    """After how many steps they are nothing: by default after `steps`. The original's script has
+    five million for every environment."""
     gamma: float = 0.99
     """Discount."""
     gae_lambda: float = 0.95
@@ -75,8 +78,8 @@ class ModelFreeConfig(Config):
     gradient_norm: float = 0.5
     """Largest norm of a gradient."""
     clip_values: bool = True
-    """Whether the critic may move no further from the old values than `clip`, in units of rewards:
-    SB3's `clip_range_vf`, which has no slope beyond; the original's has one on the way back."""
+    """Whether the critic's error is the larger of its own and of that after it has moved by `clip`
+    at most, in units of rewards."""
     limits_terminate: bool = True
     """Whether a time limit counts as a termination, as the original has it; else the value of what
     would follow is added (Pardo et al. 2018, arXiv:1712.00378)."""
@@ -167,8 +170,18 @@ class ModelFreeConfig(Config):
             )
 
     def _check_updates(self, steps: int) -> None:
-        first = self.rollout * self.num_envs
-        if steps <= first and self.schedule == "linear":
+        first, over = self.rollout * self.num_envs, self.schedule_steps
+        if over is not None and self.schedule == "constant":
+            raise ConfigError(
+                f"schedule_steps is {over}, but schedule is 'constant'. Give schedule 'linear', or "
+                "leave schedule_steps out."
+            )
+        if over is not None and over < steps:
+            raise ConfigError(
+                f"schedule_steps is {over}, but steps is {steps}: nothing would be learned after "
+                "the schedule's end. Give at least as many."
+            )
+        if (over or steps) <= first and self.schedule == "linear":
             raise ConfigError(
                 f"steps is {steps}, but PPO's first update comes after {first} (rollout times "
                 "num_envs), where a linear schedule has fallen to nothing: it would learn nothing. "
@@ -176,8 +189,8 @@ class ModelFreeConfig(Config):
             )
 
     def _check_ranges(self) -> None:
-        counts = ("past", "context_size", "steps", "num_envs", "rollout", "epochs", "minibatches")
-        for name in counts:
+        counts = ("past", "context_size", "steps", "schedule_steps", "num_envs", "rollout")
+        for name in (*counts, "epochs", "minibatches"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1.")

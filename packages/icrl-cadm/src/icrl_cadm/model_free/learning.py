@@ -21,6 +21,7 @@ from icrl_cadm.controls import Controls
 from icrl_cadm.learning import CaDMAgent, known_family, view_of
 from icrl_cadm.model_free.clues import Clues, ModelClues, NoClues, SampledClues, StackedClues
 from icrl_cadm.model_free.config import FROM_A_MODEL, ModelFreeConfig
+from icrl_cadm.model_free.critic import ClippedCriticPPO
 from icrl_cadm.model_free.environment import RememberingEnv, learner_actions
 from icrl_cadm.model_free.memory import Memory
 from icrl_cadm.model_free.networks import Actor, architecture, standardised
@@ -160,22 +161,25 @@ class ModelFreeAgent(OnlineAgent):
 
     def model(self, env: VecNormalize, *, seed: int) -> PPO:
         """The learner itself, for who wants SB3's `learn` and callbacks."""
-        config, fall = self.config, self.config.schedule == "linear"
-        rate, clip = (
-            LinearSchedule(begin, 0.0, 1.0) if fall else FloatSchedule(begin)
-            for begin in (config.learning_rate, config.clip)
-        )
-        return PPO(
-            "MultiInputPolicy",
-            env,
-            learning_rate=rate,
-            clip_range=clip,
-            clip_range_vf=clip if config.clip_values else None,
-            policy_kwargs=architecture(config, self._clues(HOST)),
+        config = self.config
+        settings = {
+            "learning_rate": self._schedule(config.learning_rate),
+            "clip_range": self._schedule(config.clip),
+            "policy_kwargs": architecture(config, self._clues(HOST)),
             **config.ppo(),
-            seed=seed,
-            device=HOST,
-        )
+        }
+        if config.clip_values:
+            return ClippedCriticPPO(env, seed=seed, device=HOST, **settings)
+        return PPO("MultiInputPolicy", env, seed=seed, device=HOST, **settings)
+
+    def _schedule(self, begin: float) -> FloatSchedule | LinearSchedule:
+        """What a setting is, by the share of `steps` that is left."""
+        config = self.config
+        if config.schedule == "constant":
+            return FloatSchedule(begin)
+        assert config.steps is not None  # `adapted` has filled it
+        left = 1 - config.steps / (config.schedule_steps or config.steps)
+        return LinearSchedule(begin, begin * left, 1.0)
 
     def _learn_dynamics(self, dynamics: CaDMAgent, family: TaskFamily, run: Run) -> None:
         if self.config.embeds_openings:
