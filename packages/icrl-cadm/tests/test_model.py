@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from icrl.nn import initial_weights
 from icrl_cadm.config import CaDMConfig
-from icrl_cadm.encoders import Encoded, Stacked, small_weights
+from icrl_cadm.encoders import CACHED, Encoded, Perceptron, Stacked, small_weights
 from icrl_cadm.history import History
 from icrl_cadm.model import DynamicsModel, Rows
 from icrl_cadm.normalisation import Normaliser
@@ -284,6 +284,15 @@ def test_what_was_normalised_comes_back():
     normaliser.measure(noise(50, 3) * 7 + 2)
     x = noise(5, 3)
     torch.testing.assert_close(normaliser.inverse(normaliser(x)), x)
+
+
+@pytest.mark.parametrize("rows", [0, 1, CACHED, 2 * CACHED + 7])
+def test_rows_go_through_a_perceptron_alike_however_many_there_are(rows):
+    network = Perceptron(2, 5, (13, 11), 3, torch.nn.functional.silu)
+    x = torch.randn(2, rows, 5)
+    with torch.no_grad():
+        found = network(x)
+    torch.testing.assert_close(found, network(x).detach())
 
 
 def test_weights_begin_within_two_deviations_of_zero():

@@ -21,6 +21,12 @@ def small_weights(weight: Tensor) -> Tensor:
     return nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation)
 
 
+CACHED = 2000
+"""Rows that go through all layers together on a CPU, where no gradient is wanted: what is between
+two layers stays in its cache. Ten thousand at once take half as long again.
+"""
+
+
 class Perceptron(nn.Module):
     """Hidden layers, then a linear layer, for each member."""
 
@@ -42,6 +48,11 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[members, rows, inputs] -> [members, rows, outputs], in the weights' precision."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return self._through(x)
+        return torch.cat([self._through(rows) for rows in x.split(CACHED, 1)], 1)
+
+    def _through(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
             # Where no gradient is wanted, in place: planning spends less on fresh memory.
