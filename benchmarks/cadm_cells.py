@@ -12,6 +12,9 @@ PLANNED = "200,000 planned steps want a GPU for hours"
 REASONS = {"model-based": PLANNED, "model-free": "5,000,000 steps, still to be run"}
 """Why a cell of a family with MuJoCo has no run, by table."""
 FEWEST_RUNS = 2
+OF_EACH_RUN = ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
+OF_A_MODEL = "dynamics."
+"""Begins what sets apart the model that was trained before a run."""
 NAMED: dict[str, dict[str, Any]] = {
     "fewer particles": ON_TWO_CORES,
     "rewards divided": {
@@ -71,7 +74,7 @@ def apart(run: Mapping[str, Any]) -> dict[str, Any]:
     context adds is not judged.
     """
     of_model = run.get("model", {}).get("overrides", {})
-    inherited = {f"dynamics.{k}": v for k, v in of_model.items() if k != "precision"}
+    inherited = {OF_A_MODEL + k: v for k, v in of_model.items() if k != "precision"}
     return {**run["asked"]["overrides"], **inherited}
 
 
@@ -92,10 +95,7 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
         "overrides": apart(runs[0]),
         "settings": _alike(runs),
         **_models(runs),
-        **{
-            key: [run[key] for run in runs]
-            for key in ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
-        },
+        **{key: [run[key] for run in runs] for key in OF_EACH_RUN},
     }
 
 
@@ -116,9 +116,9 @@ def _alike(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _models(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Whose models the runs take their contexts from: those were trained before."""
-    models = [run["model"] for run in runs if "model" in run]
-    return {"models": models} if models else {}
+    """Whose models the runs take their contexts from, those trained before; None: a run's own."""
+    models = [run.get("model") for run in runs]
+    return {"models": models} if any(models) else {}
 
 
 def gates(found: list[Cell]) -> list[dict[str, Any]]:
@@ -222,9 +222,9 @@ def _row(cell: Cell) -> list[str]:
     both = (f"{text(cell['ours'][split])} ({text(cell['paper'][split])})" for split in SPLITS)
     minutes = mean(cell["training_seconds"]) / 60
     spent = f"{len(cell['seeds'])} of {cell['steps']:,} steps, {minutes:.0f} min each"
-    if "models" in cell:
-        before = mean(model["seconds"] for model in cell["models"]) / 60
-        spent += f", after {before:.0f} min for {TITLES[cell['models'][0]['agent']]}"
+    if models := [model for model in cell.get("models", []) if model]:
+        before = mean(model["seconds"] for model in models) / 60
+        spent += f", after {before:.0f} min for {TITLES[models[0]['agent']]}"
     return [title, *both, spent]
 
 

@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cadm_cells import apart
+from cadm_cells import OF_A_MODEL, OF_EACH_RUN, apart
 
 from icrl.files import read_json
 
-OF_EACH_RUN = ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
-OF_A_MODEL = "dynamics."
-"""Begins what sets apart the model whose context a run takes; that is told beside it."""
-Found = Mapping[str, Any]
+Run = Mapping[str, Any]
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
@@ -26,24 +23,22 @@ def recorded(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-def together(before: Sequence[Found], now: Sequence[Found]) -> list[Found]:
+def together(before: Sequence[Run], now: Sequence[Run]) -> list[Run]:
     """Both, but for what was run again; the paper's settings first, and then by seed."""
     runs = {_identity(run): run for run in (*before, *now)}
     return sorted(runs.values(), key=lambda run: (len(apart(run)), _identity(run)))
 
 
-def _identity(run: Found) -> tuple[str, str, str, int]:
+def _identity(run: Run) -> tuple[str, str, str, int]:
     asked = run["asked"]
     key = json.dumps(apart(run), sort_keys=True)
     return asked["family"], asked["agent"], key, asked["seed"]
 
 
-def _runs(cell: Found) -> list[dict[str, Any]]:
+def _runs(cell: Run) -> list[dict[str, Any]]:
     """What a cell was made of, but for settings in which its seeds differ."""
-    own = {
-        key: value for key, value in cell["overrides"].items() if not key.startswith("dynamics.")
-    }
-    models = [{"model": model} for model in cell.get("models", [])] or [{}] * len(cell["seeds"])
+    own = {k: value for k, value in cell["overrides"].items() if not k.startswith(OF_A_MODEL)}
+    models = cell.get("models", [None] * len(cell["seeds"]))
     return [
         {
             "asked": {
@@ -56,7 +51,7 @@ def _runs(cell: Found) -> list[dict[str, Any]]:
             "steps": cell["steps"],
             "returns": {split: values[index] for split, values in cell["returns"].items()},
             "episodes": cell["episodes"],
-            **models[index],
+            **({"model": models[index]} if models[index] else {}),
             **{key: cell[key][index] for key in OF_EACH_RUN},
         }
         for index, seed in enumerate(cell["seeds"])

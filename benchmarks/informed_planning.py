@@ -10,8 +10,8 @@ is measured with the few candidates that ensembles have on two cores in `cadm_ta
 """
 
 import argparse
-import json
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from cadm_runs import ON_TWO_CORES
@@ -29,7 +29,7 @@ from icrl_cadm.planning import planner
 SPLITS = ("train", "moderate", "extreme")
 FAMILIES = ["icrl/CartPole-v0", "icrl/Pendulum-v0"]
 FEWER = {name: value for name, value in ON_TWO_CORES.items() if name != "particles"}
-SEARCHES = {"returns": CaDMConfig(), "returns_with_fewer": CaDMConfig(**FEWER)}
+SEARCHES = {"returns": CaDMConfig(), "returns_with_fewer_candidates": CaDMConfig(**FEWER)}
 
 
 def main() -> None:
@@ -39,17 +39,13 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=24, help="of a split, at most")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    found = {
-        key: {
-            name: {
-                split: planned(name, split, options.tasks, options.device, config)
-                for split in SPLITS
-            }
-            for name in options.families
-        }
-        for key, config in SEARCHES.items()
-    }
-    print(json.dumps(found, indent=2))
+    found: dict[str, dict[str, Any]] = {}
+    for search, config in SEARCHES.items():
+        for name in options.families:
+            returns = found.setdefault(search, {}).setdefault(name, {})
+            for split in SPLITS:
+                returns[split] = planned(name, split, options.tasks, options.device, config)
+                print(search, name, split, returns[split], flush=True)
     write_result("informed_planning", found, packages=["icrl-cadm", "icrl-envs"])
 
 

@@ -260,17 +260,37 @@ def test_rewards_divided_are_the_default_budgets_settings(cells_module):
 def test_a_result_gives_back_the_runs_that_it_was_made_of(scripts, cells_module, tmp_path):
     from cadm_record import recorded, together
 
-    model = {"agent": "vanilla-cadm", "seed": 0, "overrides": {"epochs": 2}, "seconds": 60}
+    model = {"agent": "vanilla-cadm", "seed": 0, "overrides": {}, "seconds": 60}
     runs = [
         *BOTH,
         run("ppo", 0, (1, 2, 3), {"gamma": 0.5}),
+        run("ppo-cadm", 0, (4, 5, 6)),  # whose model is its own
         {**run("ppo-cadm", 1, (4, 5, 6)), "model": model},
+        {**run("ppo-cadm", 1, (4, 5, 6)), "model": {**model, "overrides": {"epochs": 2}}},
     ]
     found = cells_module.cells(runs)
     (tmp_path / "result.json").write_text(json.dumps({"cells": found}))
     again = recorded(tmp_path / "result.json")
     assert json.loads(json.dumps(cells_module.cells(again))) == json.loads(json.dumps(found))
     assert together([], again) == together([], runs)
+
+
+@pytest.mark.parametrize(("arguments", "kept"), [([], True), (["--anew"], False)])
+def test_recorded_runs_stay_in_the_result_unless_it_is_made_anew(
+    arguments, kept, scripts, cells_module, monkeypatch, tmp_path
+):
+    import cadm_tables
+
+    written = {}
+    monkeypatch.setattr(cadm_tables, "RUNS", tmp_path)
+    monkeypatch.setattr(cadm_tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(cadm_tables, "draw", lambda found: None)
+    monkeypatch.setattr(cadm_tables, "write_result", lambda name, found, **_: written.update(found))
+    monkeypatch.setattr("sys.argv", ["", "--rows", "--out", str(tmp_path), *arguments])
+    before = cells_module.cells([run("ppo", 0, (1, 2, 3))])
+    (tmp_path / "cadm_tables.json").write_text(json.dumps({"cells": before}))
+    cadm_tables.main()
+    assert [cell["agent"] for cell in written["cells"] if cell["status"] == "run"] == ["ppo"] * kept
 
 
 def test_no_result_gives_back_no_runs(scripts, tmp_path):

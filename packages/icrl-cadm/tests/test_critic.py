@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from stable_baselines3.common.buffers import DictRolloutBuffer
 from torch.nn.functional import mse_loss
 
 from icrl.agent import Interface
@@ -60,30 +61,48 @@ def test_rounding_holds_no_value_within_reach():
     assert not beyond(values, old, targets, 0.2).any()
 
 
-def test_the_slope_is_that_of_the_larger_error_in_every_minibatch():
-    model = learner(schedule="constant")
-    policy, evaluate, found = model.policy, model.policy.evaluate_actions, []
+def test_the_slope_is_that_of_the_larger_error_in_every_minibatch(monkeypatch):
+    """Of what SB3 takes for the critic's squared error."""
+    model = learner(schedule_steps=600)
+    weights, shares = list(model.policy.value_net.parameters()), []
+    minibatch = None
 
-    def compared(obs, actions):
-        values, log_prob, entropy = evaluate(obs, actions)
-        batch, weights = policy.learned_from.minibatch, list(policy.value_net.parameters())
-        reach = model.clip_range(model._current_progress_remaining)
-        assert reach == policy.reach
-        wanted = larger_error(
-            policy.predict_values(obs).flatten(), batch.old_values, batch.returns, reach
-        )
-        ours = mse_loss(batch.returns, values.flatten())  # as SB3 has it, not clipped
-        slopes = [torch.autograd.grad(e, weights, retain_graph=True) for e in (wanted, ours)]
-        for one, other in zip(*slopes, strict=True):
-            torch.testing.assert_close(one, other)
-        held = beyond(values.detach().flatten(), batch.old_values, batch.returns, reach)
-        found.append(held.float().mean().item())
-        return values, log_prob, entropy
+    def sampled(buffer, indices, env=None):
+        nonlocal minibatch
+        minibatch = samples(buffer, indices, env)
+        return minibatch
 
-    policy.evaluate_actions = compared
+    def compared(targets, values):
+        error, old = mse_loss(targets, values), minibatch.old_values
+        reach = 0.1 * (1 - model.num_timesteps / 600)
+        plain = model.policy.predict_values(minibatch.observations).flatten()
+        wanted = larger_error(plain, old, targets, reach)
+        slopes = [torch.autograd.grad(each, weights, retain_graph=True) for each in (error, wanted)]
+        for ours, theirs in zip(*slopes, strict=True):
+            torch.testing.assert_close(ours, theirs)
+        shares.append(((plain - old).abs() > reach).float().mean().item())
+        return error
+
+    samples = DictRolloutBuffer._get_samples
+    monkeypatch.setattr(DictRolloutBuffer, "_get_samples", sampled)
+    monkeypatch.setattr("stable_baselines3.ppo.ppo.F.mse_loss", compared)
     model.learn(300)
-    assert len(found) == 10 * 4 * 2
-    assert found[0] == 0 and max(found) > 0.3
+    assert len(shares) == 10 * 4 * 2
+    assert shares[0] == 0 and max(shares) > 0.3
+
+
+def test_a_learner_is_as_before_once_it_has_learned(tmp_path):
+    """It can be saved and loaded, and its policy evaluates whatever actions."""
+    model = learner()
+    model.learn(30)
+    model.save(tmp_path / "model")
+    again = ClippedCriticPPO.load(tmp_path / "model", env=model.env)
+    seen = {name: torch.rand(4, *box.shape) for name, box in model.observation_space.items()}
+    actions = torch.zeros(4)
+    found, theirs = (each.policy.evaluate_actions(seen, actions) for each in (model, again))
+    torch.testing.assert_close(found, theirs)
+    torch.testing.assert_close(found[0], model.policy.predict_values(seen))
+    again.learn(30)
 
 
 def test_only_a_clipped_critic_is_ours():

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from icrl.nn import initial_weights
 from icrl_cadm.config import CaDMConfig
-from icrl_cadm.encoders import CACHED, Encoded, Perceptron, Stacked, small_weights
+from icrl_cadm.encoders import ROWS_AT_ONCE, Encoded, Perceptron, Stacked, small_weights
 from icrl_cadm.history import History
 from icrl_cadm.model import DynamicsModel, Rows
 from icrl_cadm.normalisation import Normaliser
@@ -286,7 +286,7 @@ def test_what_was_normalised_comes_back():
     torch.testing.assert_close(normaliser.inverse(normaliser(x)), x)
 
 
-@pytest.mark.parametrize("rows", [0, 1, CACHED, 2 * CACHED + 7])
+@pytest.mark.parametrize("rows", [0, 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 7])
 def test_rows_go_through_a_perceptron_alike_however_many_there_are(rows):
     network = Perceptron(2, 5, (13, 11), 3, torch.nn.functional.silu)
     x = torch.randn(2, rows, 5)

@@ -121,6 +121,10 @@ def test_settings_survive_the_way_to_toml_and_back(tmp_path):
             {"schedule": "constant", "schedule_steps": 900_000},
             "schedule_steps is 900000, but schedule is 'constant'",
         ),
+        (
+            {"steps": 1000, "schedule_steps": 1500},
+            "schedule_steps is 1500, but PPO's first update comes after 2000",
+        ),
         ({"dynamics": CaDMConfig(members=0)}, "members is 0; it must be at least 1"),
     ],
 )

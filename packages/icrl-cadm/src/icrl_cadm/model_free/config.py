@@ -183,9 +183,10 @@ class ModelFreeConfig(Config):
             )
         if (over or steps) <= first and self.schedule == "linear":
             raise ConfigError(
-                f"steps is {steps}, but PPO's first update comes after {first} (rollout times "
-                "num_envs), where a linear schedule has fallen to nothing: it would learn nothing. "
-                "Give more steps, a smaller rollout, or schedule 'constant'."
+                f"{'steps' if over is None else 'schedule_steps'} is {over or steps}, but PPO's "
+                f"first update comes after {first} (rollout times num_envs), where a linear "
+                "schedule has fallen to nothing: it would learn nothing. Give more, a smaller "
+                "rollout, or schedule 'constant'."
             )
 
     def _check_ranges(self) -> None:

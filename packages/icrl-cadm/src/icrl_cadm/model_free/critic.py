@@ -5,68 +5,53 @@ SB3's `clip_range_vf` takes the clipped error alone: beyond the clip it has no s
 where the larger error still draws a value back that has moved away from its target.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.buffers import DictRolloutBuffer
-from stable_baselines3.common.policies import MultiInputActorCriticPolicy
-from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from torch import Tensor
 
 
 class ClippedCriticPPO(PPO):
-    """SB3's PPO, whose critic follows the clipped error; with observations that are dictionaries.
-
-    Values move as the policy does: by no more than `clip_range` from the old ones while that brings
-    them nearer to their targets.
+    """SB3's PPO, whose values move as its policy does: by no more than `clip_range` from the old
+    ones while that brings them nearer to their targets. Leave `clip_range_vf` out.
     """
-
-    def __init__(self, env: Any, **settings: Any) -> None:
-        """
-        Args:
-            env: where it learns.
-            settings: SB3's.
-        """
-        super().__init__(
-            _HoldingPolicy,
-            env,
-            rollout_buffer_class=_RecallingBuffer,
-            clip_range_vf=None,
-            **settings,
-        )
 
     def train(self) -> None:
         """Update by the rollout that was gathered."""
-        assert isinstance(self.policy, _HoldingPolicy)
-        assert isinstance(self.rollout_buffer, _RecallingBuffer) and callable(self.clip_range)
-        self.policy.learned_from = self.rollout_buffer
-        self.policy.reach = self.clip_range(self._current_progress_remaining)
-        super().train()
+        assert callable(self.clip_range)
+        reach = self.clip_range(self._current_progress_remaining)
+        get, evaluate = self.rollout_buffer.get, self.policy.evaluate_actions
+        minibatch: Any = None
+
+        def minibatches(batch_size: int | None = None) -> Iterator[Any]:
+            nonlocal minibatch
+            for each in get(batch_size):
+                minibatch = each
+                yield each
+
+        def evaluated(obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+            values, log_prob, entropy = evaluate(obs, actions)
+            held = beyond(values.flatten(), minibatch.old_values, minibatch.returns, reach)
+            return torch.where(held[:, None], values.detach(), values), log_prob, entropy
+
+        with (
+            _replaced(self.rollout_buffer, "get", minibatches),
+            _replaced(self.policy, "evaluate_actions", evaluated),
+        ):
+            super().train()
 
 
-class _RecallingBuffer(DictRolloutBuffer):
-    """A rollout that knows which of its minibatches is learned from."""
-
-    minibatch: DictRolloutBufferSamples
-
-    def _get_samples(self, *args: Any, **kwargs: Any) -> DictRolloutBufferSamples:  # type: ignore[override]
-        self.minibatch = super()._get_samples(*args, **kwargs)
-        return self.minibatch
-
-
-class _HoldingPolicy(MultiInputActorCriticPolicy):
-    """A policy whose values, where it is learned, pass a slope on only where they may move."""
-
-    learned_from: _RecallingBuffer
-    reach: float
-
-    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Values [rows, 1], log-likelihoods of the actions, entropies."""
-        values, log_prob, entropy = super().evaluate_actions(obs, actions)
-        batch = self.learned_from.minibatch
-        held = beyond(values.flatten(), batch.old_values, batch.returns, self.reach)
-        return torch.where(held[:, None], values.detach(), values), log_prob, entropy
+@contextmanager
+def _replaced(owner: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """Put another in place of an object's method."""
+    setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
 
 
 def beyond(values: Tensor, old: Tensor, targets: Tensor, reach: float) -> Tensor:

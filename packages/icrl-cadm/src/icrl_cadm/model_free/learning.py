@@ -162,15 +162,17 @@ class ModelFreeAgent(OnlineAgent):
     def model(self, env: VecNormalize, *, seed: int) -> PPO:
         """The learner itself, for who wants SB3's `learn` and callbacks."""
         config = self.config
-        settings = {
-            "learning_rate": self._schedule(config.learning_rate),
-            "clip_range": self._schedule(config.clip),
-            "policy_kwargs": architecture(config, self._clues(HOST)),
+        learner = ClippedCriticPPO if config.clip_values else PPO
+        return learner(
+            "MultiInputPolicy",
+            env,
+            learning_rate=self._schedule(config.learning_rate),
+            clip_range=self._schedule(config.clip),
+            policy_kwargs=architecture(config, self._clues(HOST)),
             **config.ppo(),
-        }
-        if config.clip_values:
-            return ClippedCriticPPO(env, seed=seed, device=HOST, **settings)
-        return PPO("MultiInputPolicy", env, seed=seed, device=HOST, **settings)
+            seed=seed,
+            device=HOST,
+        )
 
     def _schedule(self, begin: float) -> FloatSchedule | LinearSchedule:
         """What a setting is, by the share of `steps` that is left."""
@@ -178,8 +180,7 @@ class ModelFreeAgent(OnlineAgent):
         if config.schedule == "constant":
             return FloatSchedule(begin)
         assert config.steps is not None  # `adapted` has filled it
-        left = 1 - config.steps / (config.schedule_steps or config.steps)
-        return LinearSchedule(begin, begin * left, 1.0)
+        return LinearSchedule(begin, 0.0, (config.schedule_steps or config.steps) / config.steps)
 
     def _learn_dynamics(self, dynamics: CaDMAgent, family: TaskFamily, run: Run) -> None:
         if self.config.embeds_openings:
