@@ -84,8 +84,8 @@ class ModelFreeConfig(Config):
     """Whether a time limit counts as a termination, as the original has it; else the value of what
     would follow is added (Pardo et al. 2018, arXiv:1712.00378)."""
     normalize_rewards: bool = False
-    """Divide rewards by the running deviation of returns (SB3's VecNormalize). The critic cannot
-    follow Pendulum's returns of a thousand and more otherwise, clipped or not. Every preset but
+    """Divide rewards by the running deviation of returns (SB3's VecNormalize). Else the critic
+    takes millions of steps to follow Pendulum's returns of a thousand and more. Every preset but
     `full` does it, and then clips no values, gives the critic twice the weight, and lets no limit
     terminate."""
     hidden: tuple[int, ...] = (64, 64)
