@@ -56,7 +56,7 @@ def cells(runs: Sequence[Mapping[str, Any]]) -> list[Cell]:
     """Every cell of both tables; runs of other overrides make a cell of their own."""
     groups: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for run in runs:
-        asked, key = run["asked"], json.dumps(apart(run), sort_keys=True)
+        asked, key = run["asked"], key_of(apart(run))
         group = groups.setdefault((asked["family"], asked["agent"]), {})
         group.setdefault(key, []).append(run)
     return [
@@ -76,6 +76,11 @@ def apart(run: Mapping[str, Any]) -> dict[str, Any]:
     of_model = run.get("model", {}).get("overrides", {})
     inherited = {OF_A_MODEL + k: v for k, v in of_model.items() if k != "precision"}
     return {**run["asked"]["overrides"], **inherited}
+
+
+def key_of(overrides: Mapping[str, Any]) -> str:
+    """One and the same for the same overrides."""
+    return json.dumps(overrides, sort_keys=True)
 
 
 def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) -> Cell:
@@ -135,7 +140,7 @@ def gates(found: list[Cell]) -> list[dict[str, Any]]:
 def _run(found: list[Cell], family: str, agent: str) -> dict[str, Cell]:
     """The cells of an agent that were run, by their overrides."""
     return {
-        json.dumps(cell["overrides"], sort_keys=True): cell
+        key_of(cell["overrides"]): cell
         for cell in found
         if (cell["family"], cell["agent"], cell["status"]) == (family, agent, "run")
     }

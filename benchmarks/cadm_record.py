@@ -2,12 +2,11 @@
 records, so that no machine has to hold all of them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cadm_cells import OF_A_MODEL, OF_EACH_RUN, apart
+from cadm_cells import OF_A_MODEL, OF_EACH_RUN, apart, key_of
 
 from icrl.files import read_json
 
@@ -31,8 +30,7 @@ def together(before: Sequence[Run], now: Sequence[Run]) -> list[Run]:
 
 def _identity(run: Run) -> tuple[str, str, str, int]:
     asked = run["asked"]
-    key = json.dumps(apart(run), sort_keys=True)
-    return asked["family"], asked["agent"], key, asked["seed"]
+    return asked["family"], asked["agent"], key_of(apart(run)), asked["seed"]
 
 
 def _runs(cell: Run) -> list[dict[str, Any]]:

@@ -18,13 +18,15 @@ from measurement import hardware, versions
 
 from icrl import make_family
 from icrl.agent import Agent, Interface, OnlineAgent
+from icrl.checkpoints import saved_settings
 from icrl.config import Config
 from icrl.devices import find_device
 from icrl.evaluation import Evaluation, evaluate
 from icrl.families import TaskFamily
-from icrl.files import read_json, write_json
+from icrl.files import read_json, read_toml, write_json
 from icrl.plugins import load_entry_point
 from icrl.plugins.lookup import provided
+from icrl.plugins.shipped import run_directory, shipped
 from icrl.run import Run
 from icrl.trained import TRAINED, load_agent_class, loaded
 from icrl.training_view import training_view
@@ -40,7 +42,7 @@ STANDS_FOR: dict[str, tuple[str, dict[str, Any]]] = {"ppo": ("ppo-cadm", {"conte
 LONG = {"steps": 5_000_000}
 """What agents without a planner learn for in MuJoCo, ten times as long as elsewhere."""
 BEFORE = {"ppo-cadm": "vanilla-cadm"}
-"""Whose context an agent takes, if that run is there."""
+"""Whose context an agent takes, if there is such a run, or one that is shipped."""
 ON_TWO_CORES = {"particles": 5, "candidates": 40, "elites": 10, "refinements": 3}
 """What ensembles plan with where there is no GPU: 3 % of the paper's imagined steps. With a task's
 true dynamics so few candidates earn no less than the paper's, but on extreme tasks of Pendulum: 92
@@ -171,13 +173,26 @@ def environment_steps(config: Config) -> int:
 
 
 def _model(config: Config) -> dict[str, Any]:
-    """The run whose model an agent takes its context from, which is trained before."""
+    """The run whose model an agent takes its context from, which was trained before: one of these
+    runs, or one that a package ships.
+    """
     pretrained = getattr(config, "pretrained", None)
     if pretrained is None:
         return {}
-    asked, facts = read_json(Path(pretrained) / "asked.json"), trained_facts(Path(pretrained))
+    directory = run_directory(pretrained)
+    path = directory / "asked.json"
+    asked = read_json(path) if path.exists() else _shipped(directory / "agent")
     model = {name: asked[name] for name in ("agent", "seed", "overrides")}
-    return {"model": {**model, "seconds": facts["seconds"]}}
+    return {"model": {**model, "seconds": trained_facts(directory)["seconds"]}}
+
+
+def _shipped(directory: Path) -> dict[str, Any]:
+    """What was asked of a run that is shipped: how it was trained otherwise than it now plans sets
+    it apart.
+    """
+    run, now = read_toml(directory / "run.toml"), saved_settings(directory, CaDMConfig)[0].to_dict()
+    before = {name: value for name, value in run["agent"].items() if value != now[name]}
+    return {"agent": run["run"]["agent"], "seed": run["run"]["seed"], "overrides": before}
 
 
 def evaluated(
@@ -224,8 +239,8 @@ def _calls_before(directory: Path) -> int:
 
 
 def _pretrained(asked: Asked, out: Path) -> dict[str, str]:
-    """The run of the same seed whose context the agent takes, there or one directory above: runs
-    with other settings lie below those with the paper's.
+    """Whose context the agent takes: that of the run of the same seed, there or one directory above
+    (runs with other settings lie below those with the paper's), else the one that is shipped.
     """
     if asked.agent not in BEFORE:
         return {}
@@ -234,4 +249,5 @@ def _pretrained(asked: Asked, out: Path) -> dict[str, str]:
         directory = other.directory(place)
         if (directory / "agent" / TRAINED).exists():
             return {"pretrained": str(directory)}
-    return {}
+    named = f"{other.agent}:{other.family}"
+    return {"pretrained": named} if named in shipped() else {}

@@ -480,7 +480,23 @@ def test_a_policy_takes_the_context_of_the_run_with_its_seed(small_run, runs_mod
     other = runs_module.Asked(PENDULUM, "ppo-cadm", 2, {})
     given = {"pretrained": str(asked.directory(out))}
     assert runs_module.settings_of(same, out) == ("ppo-cadm", given)
-    assert runs_module.settings_of(other, out) == ("ppo-cadm", {})
+    shipped = {"pretrained": f"vanilla-cadm:{PENDULUM}"}
+    assert runs_module.settings_of(other, out) == ("ppo-cadm", shipped)
+
+
+def test_a_policy_of_a_family_without_a_shipped_model_trains_its_own(runs_module, tmp_path):
+    asked = runs_module.Asked("icrl/HalfCheetah-v0", "ppo-cadm", 0, {"steps": 2})
+    assert runs_module.settings_of(asked, tmp_path) == ("ppo-cadm", {"steps": 2})
+
+
+def test_a_run_tells_of_a_shipped_model_how_it_was_trained(runs_module, tmp_path):
+    little = {"steps": 2, "rollout": 1, "num_envs": 2, "minibatches": 1, "schedule": "constant"}
+    asked = runs_module.Asked(PENDULUM, "ppo-cadm", 2, little)
+    model = runs_module.completed(asked, tmp_path)["model"]
+    assert model["seconds"] > 1000
+    told = {name: model[name] for name in ("agent", "seed", "overrides")}
+    paper = {"agent": "vanilla-cadm", "seed": 0, "overrides": {"precision": "bfloat16"}}
+    assert told == paper
 
 
 def test_the_base_of_the_policy_is_the_same_without_a_context(runs_module, tmp_path):
