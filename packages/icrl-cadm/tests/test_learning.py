@@ -77,18 +77,38 @@ def test_the_first_iteration_acts_at_random_and_the_others_by_plans(tmp_path, mo
     assert asked == [2] * 10
 
 
-def test_episodes_are_on_tasks_drawn_anew(tmp_path):
+def drawn_from(directory: Path, **settings) -> list:
+    """The tasks that each environment of a training draws from, and how it draws."""
     family = make_family(PENDULUM)
-    drawn = []
-    view = training_view(family, None, seed=0)
+    view, drawn = training_view(family, None, seed=0), []
     vector_env = view.vector_env
-    view.vector_env = lambda *args, **kwargs: drawn.append(kwargs) or vector_env(*args, **kwargs)
-    agent_for(family).learn(view, Run(tmp_path, quiet=True))
-    assert drawn == [{"num_envs": 2, "episodes_per_task": 1, "device": CPU}]
+
+    def recorded(tasks, **keywords):
+        drawn.append((tasks, keywords))
+        return vector_env(tasks, **keywords)
+
+    view.vector_env = recorded
+    agent_for(family, **settings).learn(view, Run(directory, quiet=True))
+    return drawn
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch):
-    whole = learned(tmp_path / "whole")
+def test_episodes_are_on_tasks_drawn_anew(tmp_path):
+    ((pool, keywords),) = drawn_from(tmp_path)
+    assert len(pool) == 121
+    assert keywords == {"num_envs": 2, "episodes_per_task": 1, "device": CPU}
+
+
+def test_an_iteration_may_have_few_tasks_as_the_originals_do(tmp_path):
+    """Its environments are copies of one, random numbers included: Pendulum's play one task in an
+    iteration."""
+    pools = [pool for pool, _ in drawn_from(tmp_path, tasks_per_iteration=1)][1:]
+    assert [len(pool) for pool in pools] == [1, 1, 1]
+    assert len({(float(pool.arrays["mass"]), float(pool.arrays["length"])) for pool in pools}) > 1
+
+
+@pytest.mark.parametrize("few", [None, 1])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, few):
+    whole = learned(tmp_path / "whole", tasks_per_iteration=few)
     fit, calls = Training._fit, []
 
     def killed(self, advance):
@@ -99,8 +119,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Training, "_fit", killed)
     with pytest.raises(KeyboardInterrupt):
-        learned(tmp_path / "killed")
-    again = learned(tmp_path / "killed")
+        learned(tmp_path / "killed", tasks_per_iteration=few)
+    again = learned(tmp_path / "killed", tasks_per_iteration=few)
     assert same_weights(again, whole)
     assert len((tmp_path / "killed" / "progress.csv").read_text().splitlines()) == 4
 

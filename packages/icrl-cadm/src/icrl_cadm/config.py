@@ -65,6 +65,10 @@ class CaDMConfig(Config):
     steps_per_iteration: int | None = None
     """Steps collected in an iteration, of all environments together; by default an episode in
     each."""
+    tasks_per_iteration: int | None = None
+    """From how many training tasks, drawn anew for each iteration, its episodes are; by default
+    from all. The original's environments are copies of one, random numbers included, and so play
+    the same tasks side by side: with Pendulum, whose episodes last an iteration, one."""
     epochs: int = 5
     """How often training goes through all transitions so far, in each iteration."""
     batch_size: int = 256
@@ -162,7 +166,8 @@ class CaDMConfig(Config):
     def _check_ranges(self) -> None:
         counts = ("past", "future", "context_size", "members", "particles", "iterations")
         for name in (
-            *(*counts, "num_envs", "steps_per_iteration", "epochs", "batch_size"),
+            *(*counts, "num_envs", "steps_per_iteration", "tasks_per_iteration"),
+            *("epochs", "batch_size"),
             *("horizon", "candidates", "elites", "refinements"),
         ):
             value = getattr(self, name)

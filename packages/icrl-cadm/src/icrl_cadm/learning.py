@@ -21,6 +21,7 @@ from icrl.nn import initial_weights
 from icrl.plugins.families import make_family
 from icrl.progress import Advance
 from icrl.run import Run
+from icrl.tasks import Tasks
 from icrl.training_view import training_pool
 from icrl.vector import TaskVectorEnv
 from icrl_cadm.collecting import at_random, by_planning, collect
@@ -62,11 +63,7 @@ class CaDMAgent(OnlineAgent):
         """
         if self.config.fused:
             check_compiler()
-        training, env = self.training(run), self.environment(family, seed=run.seed)
-        try:
-            training.go_on(env)
-        finally:
-            env.close()
+        self.training(run).go_on(family)
 
     def policy(self, *, argmax: bool = False) -> PlanningPolicy:
         """The planner with the model as learned so far.
@@ -113,14 +110,13 @@ class CaDMAgent(OnlineAgent):
         training.resume()
         return training
 
-    def environment(self, family: TaskFamily, *, seed: int) -> TaskVectorEnv:
+    def environment(self, family: TaskFamily, pool: Tasks) -> TaskVectorEnv:
         """Where transitions are collected; each episode is on a new task.
 
         Args:
             family: in whose view `train` is the only split.
-            seed: draws the tasks, where there are endlessly many.
+            pool: the tasks that are drawn from.
         """
-        pool = training_pool(family, seed=seed)
         return family.vector_env(
             pool, num_envs=self.config.num_envs, episodes_per_task=1, device=self.device
         )
@@ -160,17 +156,25 @@ class Training:
         self._steps = self.config.steps_per_iteration // self.config.num_envs * self.config.num_envs
         self._settings = self.config.to_dict() | {"num_tasks": run.num_tasks, "seed": run.seed}
 
-    def go_on(self, env: TaskVectorEnv) -> None:
-        """Do the iterations that are left."""
+    def go_on(self, family: TaskFamily) -> None:
+        """Do the iterations that are left, on tasks of the agent's view of a family."""
         iterations = self.config.iterations
         total, done = iterations * self._steps, self.iteration * self._steps
-        with self.run.progress(total, "planning", done=done, unit="step") as advance:
-            while self.iteration < iterations:
-                returns = self._collect(env, advance)
-                losses = self._fit(advance)
-                self.iteration += 1
-                self._log(returns, losses, advance)
-                self.save()
+        pool = training_pool(family, seed=self.run.seed)
+        env = self.agent.environment(family, pool)
+        try:
+            with self.run.progress(total, "planning", done=done, unit="step") as advance:
+                while self.iteration < iterations:
+                    if self.config.tasks_per_iteration is not None:
+                        env.close()
+                        env = self.agent.environment(family, self._some_of(pool))
+                    returns = self._collect(env, advance)
+                    losses = self._fit(advance)
+                    self.iteration += 1
+                    self._log(returns, losses, advance)
+                    self.save()
+        finally:
+            env.close()
 
     def log(self, scalars: dict[str, Any]) -> None:
         """Log figures at the steps that the next checkpoint has."""
@@ -211,6 +215,12 @@ class Training:
                 f"{path} is no checkpoint of this agent: {error}. "
                 "Delete it to train from the beginning."
             ) from error
+
+    def _some_of(self, pool: Tasks) -> Tasks:
+        """The tasks of an iteration that has but a few."""
+        assert self.config.tasks_per_iteration is not None
+        count = (self.config.tasks_per_iteration,)
+        return pool[torch.randint(len(pool), count, generator=self._generator("tasks", "cpu"))]
 
     def _collect(self, env: TaskVectorEnv, advance: Advance) -> list[float]:
         agent = self.agent

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from icrl.families import TaskFamily
 from icrl.run import Run
+from icrl.training_view import training_pool
 from icrl_cadm.collecting import at_random, collect
 from icrl_cadm.fitting import fit
 from icrl_cadm.learning import CaDMAgent
@@ -44,7 +45,8 @@ def learn_to_embed(agent: CaDMAgent, family: TaskFamily, run: Run) -> None:
 
 def _played(agent: CaDMAgent, family: TaskFamily, run: Run) -> Transitions:
     """Episodes of random actions."""
-    config, env = agent.config, agent.environment(family, seed=run.seed)
+    config = agent.config
+    env = agent.environment(family, training_pool(family, seed=run.seed))
     try:
         with run.progress(config.total_steps, "probing", unit="step") as advance:
             transitions, _ = collect(
