@@ -63,7 +63,7 @@ def test_rounding_holds_no_value_within_reach():
 
 def test_the_slope_is_that_of_the_larger_error_in_every_minibatch(monkeypatch):
     """Of what SB3 takes for the critic's squared error."""
-    model = learner(schedule_steps=600)
+    model = learner()
     weights, shares = list(model.policy.value_net.parameters()), []
     minibatch = None
 
@@ -74,7 +74,9 @@ def test_the_slope_is_that_of_the_larger_error_in_every_minibatch(monkeypatch):
 
     def compared(targets, values):
         error, old = mse_loss(targets, values), minibatch.old_values
-        reach = 0.1 * (1 - model.num_timesteps / 600)
+        reach = 0.1 * (1 - model.num_timesteps / 300)
+        if not reach:  # the last update: nothing moves any more
+            return error
         plain = model.policy.predict_values(minibatch.observations).flatten()
         wanted = larger_error(plain, old, targets, reach)
         slopes = [torch.autograd.grad(each, weights, retain_graph=True) for each in (error, wanted)]
@@ -87,7 +89,7 @@ def test_the_slope_is_that_of_the_larger_error_in_every_minibatch(monkeypatch):
     monkeypatch.setattr(DictRolloutBuffer, "_get_samples", sampled)
     monkeypatch.setattr("stable_baselines3.ppo.ppo.F.mse_loss", compared)
     model.learn(300)
-    assert len(shares) == 10 * 4 * 2
+    assert len(shares) == 9 * 4 * 2
     assert shares[0] == 0 and max(shares) > 0.3
 
 

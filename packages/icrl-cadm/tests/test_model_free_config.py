@@ -113,28 +113,12 @@ def test_settings_survive_the_way_to_toml_and_back(tmp_path):
             "dynamics.context is 'stacked', .* Give 'encoded' or 'recurrent'",
         ),
         ({"steps": 2000}, r"steps is 2000, but PPO's first update comes after 2000 .* nothing"),
-        (
-            {"steps": 9000, "schedule_steps": 8000},
-            "schedule_steps is 8000, but steps is 9000: .* Give at least as many",
-        ),
-        (
-            {"schedule": "constant", "schedule_steps": 900_000},
-            "schedule_steps is 900000, but schedule is 'constant'",
-        ),
-        (
-            {"steps": 1000, "schedule_steps": 1500},
-            "schedule_steps is 1500, but PPO's first update comes after 2000",
-        ),
         ({"dynamics": CaDMConfig(members=0)}, "members is 0; it must be at least 1"),
     ],
 )
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         ModelFreeConfig(**settings).adapted(interface(20))
-
-
-def test_a_schedule_that_goes_on_lets_a_single_rollout_be_learned_from():
-    ModelFreeConfig(steps=2000, schedule_steps=4000).adapted(interface(20))
 
 
 def test_more_past_transitions_than_an_episode_has_are_refused():

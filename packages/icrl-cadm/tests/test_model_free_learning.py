@@ -133,15 +133,6 @@ def test_the_papers_clipping_falls_from_a_fifth_to_nothing():
     assert [model.clip_range(left) for left in (1, 0.5, 0)] == pytest.approx([0.2, 0.1, 0])
 
 
-@pytest.mark.parametrize(("steps", "left"), [(500_000, 0), (1_000_000, 0.5), (None, 0)])
-def test_learning_rate_and_clipping_fall_over_the_steps_of_the_schedule(steps, left):
-    model = ppo("none", ModelFreeConfig(schedule_steps=steps))
-    assert model.lr_schedule(1) == 5e-4 and model.clip_range(1) == 0.2
-    assert model.lr_schedule(0) == pytest.approx(left * 5e-4)
-    assert model.clip_range(0) == pytest.approx(left * 0.2)
-    assert model.clip_range(0.5) == pytest.approx((1 + left) / 2 * 0.2)
-
-
 @pytest.mark.parametrize("terminate", [False, True])
 def test_a_limit_that_terminates_leaves_nothing_to_bootstrap_from(terminate):
     agent = agent_for(CounterFamily(), "none", limits_terminate=terminate)

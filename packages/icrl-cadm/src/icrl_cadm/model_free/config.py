@@ -64,9 +64,6 @@ class ModelFreeConfig(Config):
     """How far the policy's ratio may move, at the beginning."""
     schedule: Literal["linear", "constant"] = "linear"
     """Whether the learning rate and the clipping fall to nothing by a straight line, or stay."""
-    schedule_steps: int | None = None
-    """After how many steps they are nothing: by default after `steps`. The original's script has
-    five million for every environment."""
     gamma: float = 0.99
     """Discount."""
     gae_lambda: float = 0.95
@@ -170,28 +167,17 @@ class ModelFreeConfig(Config):
             )
 
     def _check_updates(self, steps: int) -> None:
-        first, over = self.rollout * self.num_envs, self.schedule_steps
-        if over is not None and self.schedule == "constant":
+        first = self.rollout * self.num_envs
+        if steps <= first and self.schedule == "linear":
             raise ConfigError(
-                f"schedule_steps is {over}, but schedule is 'constant'. Give schedule 'linear', or "
-                "leave schedule_steps out."
-            )
-        if over is not None and over < steps:
-            raise ConfigError(
-                f"schedule_steps is {over}, but steps is {steps}: nothing would be learned after "
-                "the schedule's end. Give at least as many."
-            )
-        if (over or steps) <= first and self.schedule == "linear":
-            raise ConfigError(
-                f"{'steps' if over is None else 'schedule_steps'} is {over or steps}, but PPO's "
-                f"first update comes after {first} (rollout times num_envs), where a linear "
-                "schedule has fallen to nothing: it would learn nothing. Give more, a smaller "
-                "rollout, or schedule 'constant'."
+                f"steps is {steps}, but PPO's first update comes after {first} (rollout times "
+                "num_envs), where a linear schedule has fallen to nothing: it would learn nothing. "
+                "Give more, a smaller rollout, or schedule 'constant'."
             )
 
     def _check_ranges(self) -> None:
-        counts = ("past", "context_size", "steps", "schedule_steps", "num_envs", "rollout")
-        for name in (*counts, "epochs", "minibatches"):
+        counts = ("past", "context_size", "steps", "num_envs", "rollout", "epochs", "minibatches")
+        for name in counts:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1.")

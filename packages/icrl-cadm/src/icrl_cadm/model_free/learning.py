@@ -176,11 +176,9 @@ class ModelFreeAgent(OnlineAgent):
 
     def _schedule(self, begin: float) -> FloatSchedule | LinearSchedule:
         """What a setting is, by the share of `steps` that is left."""
-        config = self.config
-        if config.schedule == "constant":
+        if self.config.schedule == "constant":
             return FloatSchedule(begin)
-        assert config.steps is not None  # `adapted` has filled it
-        return LinearSchedule(begin, 0.0, (config.schedule_steps or config.steps) / config.steps)
+        return LinearSchedule(begin, 0.0, 1.0)
 
     def _learn_dynamics(self, dynamics: CaDMAgent, family: TaskFamily, run: Run) -> None:
         if self.config.embeds_openings:
