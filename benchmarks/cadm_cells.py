@@ -6,11 +6,8 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from cadm_paper import LITTLE, SPLITS, TABLES, TITLES, Spread, reported
-from cadm_runs import BEFORE, ON_TWO_CORES
+from cadm_runs import BEFORE, ENSEMBLES, ON_TWO_CORES
 
-PLANNED = "200,000 planned steps want a GPU for hours"
-REASONS = {"model-based": PLANNED, "model-free": "5,000,000 steps, still to be run"}
-"""Why a cell of a family with MuJoCo has no run, by table."""
 FEWEST_RUNS = 2
 OF_EACH_RUN = ("training_seconds", "evaluation_seconds", "interruptions", "hardware")
 OF_A_MODEL = "dynamics."
@@ -107,7 +104,11 @@ def _cell(table: str, family: str, agent: str, runs: list[Mapping[str, Any]]) ->
 def _reason(table: str, family: str, agent: str) -> str:
     if family in LITTLE:
         return "still to be run"
-    return PLANNED if agent in BEFORE else REASONS[table]
+    if agent in ENSEMBLES:
+        return "200,000 planned steps want a GPU for hours"
+    if agent in BEFORE or table == "model-based":
+        return "200,000 planned steps, hours of two cores"
+    return "5,000,000 steps, still to be run"
 
 
 def _alike(runs: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cadm_paper import LITTLE, SPLITS
+from cadm_paper import LITTLE, MODEL_FREE, SPLITS
 from measurement import hardware, versions
 
 from icrl import make_family
@@ -48,9 +48,10 @@ ON_TWO_CORES = {"particles": 5, "candidates": 40, "elites": 10, "refinements": 3
 true dynamics so few candidates earn no less than the paper's, but on extreme tasks of Pendulum: 92
 less there, of 8 tasks with a standard error of 130 (`informed_planning.py`)."""
 ENSEMBLES = ("pe-ts", "pets-cadm")
+MODEL = "model.json"
+"""Says in a run's directory whose context its agent takes; null: that of a model of its own."""
 FORGETFUL = ("vanilla-dm", "pe-ts", "ppo")
 """What has no context."""
-MODEL_FREE = ("ppo", "stacked-ppo", "ppo-pc", "ppo-ep", "ppo-cadm")
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -
     agent = provided("agents", name)
     if (directory / TRAINED).exists():
         return loaded(agent, directory, device)
+    if asked.agent in BEFORE:
+        write_json(asked.directory(out) / MODEL, {"pretrained": settings.get("pretrained")})
     interruptions = _calls_before(directory)
     config = config_class(asked.agent).from_dict({**agent.spec.settings, **settings})
     learner = load_agent_class(agent)(config, Interface.of(family), device)
@@ -158,7 +161,7 @@ def trained(asked: Asked, family: TaskFamily, out: Path, device: torch.device) -
 def settings_of(asked: Asked, out: Path) -> tuple[str, dict[str, Any]]:
     """The agent that a row names, and its settings beyond those that its spec says."""
     name, settings = STANDS_FOR.get(asked.agent, (asked.agent, {}))
-    if asked.agent in MODEL_FREE and asked.family not in LITTLE:
+    if asked.family not in LITTLE and asked.agent in MODEL_FREE[asked.family]:
         settings = {**settings, **LONG}
     return name, {**settings, **_pretrained(asked, out), **asked.overrides}
 
@@ -238,12 +241,15 @@ def _calls_before(directory: Path) -> int:
     return before
 
 
-def _pretrained(asked: Asked, out: Path) -> dict[str, str]:
+def _pretrained(asked: Asked, out: Path) -> dict[str, str | None]:
     """Whose context the agent takes: that of the run of the same seed, there or one directory above
-    (runs with other settings lie below those with the paper's), else the one that is shipped.
+    (runs with other settings lie below those with the paper's), else the one that is shipped. A
+    run that goes on keeps the one that it began with.
     """
     if asked.agent not in BEFORE:
         return {}
+    if (path := asked.directory(out) / MODEL).exists():
+        return read_json(path)
     other = Asked(asked.family, BEFORE[asked.agent], asked.seed, {})
     for place in (out, out.parent):
         directory = other.directory(place)

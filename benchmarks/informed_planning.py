@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from cadm_paper import LITTLE, SPLITS
 from cadm_runs import ON_TWO_CORES
 from measurement import write_result
 from torch import Tensor
@@ -26,8 +27,6 @@ from icrl_cadm.config import CaDMConfig
 from icrl_cadm.controls import Controls
 from icrl_cadm.planning import planner
 
-SPLITS = ("train", "moderate", "extreme")
-FAMILIES = ["icrl/CartPole-v0", "icrl/Pendulum-v0"]
 FEWER = {name: value for name, value in ON_TWO_CORES.items() if name != "particles"}
 SEARCHES = {"returns": CaDMConfig(), "returns_with_fewer_candidates": CaDMConfig(**FEWER)}
 
@@ -35,7 +34,7 @@ SEARCHES = {"returns": CaDMConfig(), "returns_with_fewer_candidates": CaDMConfig
 def main() -> None:
     """Measure, print, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--families", nargs="*", default=FAMILIES, help="native ones")
+    parser.add_argument("--families", nargs="*", default=list(LITTLE), help="native ones")
     parser.add_argument("--tasks", type=int, default=24, help="of a split, at most")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()

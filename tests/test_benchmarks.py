@@ -66,6 +66,7 @@ CADM_TABLES = {
         "value": 0.5,
     },
     ("icrl/Pendulum-v0", "500,000 steps"): {},
+    ("icrl/Pendulum-v0", "2,000,000 steps"): {"steps": 2_000_000},
     ("icrl/CartPole-v0", "500,000 steps"): {},
 }
 """CaDM's tables in its README, and what sets their runs apart from the paper's settings, but for

@@ -8,7 +8,7 @@ import torch
 
 from icrl import load_agent
 from icrl.config import presets
-from icrl.files import read_json
+from icrl.files import read_json, write_json
 
 PENDULUM = "icrl/Pendulum-v0"
 
@@ -482,6 +482,22 @@ def test_a_policy_takes_the_context_of_the_run_with_its_seed(small_run, runs_mod
     assert runs_module.settings_of(same, out) == ("ppo-cadm", given)
     shipped = {"pretrained": f"vanilla-cadm:{PENDULUM}"}
     assert runs_module.settings_of(other, out) == ("ppo-cadm", shipped)
+
+
+def test_a_policy_keeps_the_model_that_it_began_with(runs_module, tmp_path, monkeypatch):
+    from icrl_cadm.model_free.learning import ModelFreeAgent
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelFreeAgent, "learn", interrupted)
+    asked = runs_module.Asked(PENDULUM, "ppo-cadm", 1, {})
+    with pytest.raises(KeyboardInterrupt):
+        runs_module.completed(asked, tmp_path)
+    model = runs_module.Asked(PENDULUM, "vanilla-cadm", 1, {}).directory(tmp_path)
+    write_json(model / "agent" / "trained.json", {"agent": "vanilla-cadm"})
+    began = {"pretrained": f"vanilla-cadm:{PENDULUM}"}
+    assert runs_module.settings_of(asked, tmp_path) == ("ppo-cadm", began)
 
 
 def test_a_policy_of_a_family_without_a_shipped_model_trains_its_own(runs_module, tmp_path):

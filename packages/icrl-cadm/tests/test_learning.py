@@ -99,9 +99,9 @@ def test_episodes_are_on_tasks_drawn_anew(tmp_path):
 
 
 def test_an_iteration_may_have_few_tasks_as_the_originals_do(tmp_path):
-    """Its environments are copies of one, random numbers included: Pendulum's play one task in an
+    """Its Pendulums are copies of one, random numbers included: they play one task in an
     iteration."""
-    pools = [pool for pool, _ in drawn_from(tmp_path, tasks_per_iteration=1)][1:]
+    pools = [pool for pool, _ in drawn_from(tmp_path, tasks_per_iteration=1)]
     assert [len(pool) for pool in pools] == [1, 1, 1]
     assert len({(float(pool.arrays["mass"]), float(pool.arrays["length"])) for pool in pools}) > 1
 
@@ -150,7 +150,9 @@ def test_a_checkpoint_from_before_a_setting_was_there_goes_on_with_its_default(
 
 def test_a_finished_run_learns_no_more(tmp_path):
     first = learned(tmp_path)
+    told = (tmp_path / "progress.csv").read_text()
     assert same_weights(learned(tmp_path), first)
+    assert (tmp_path / "progress.csv").read_text() == told
 
 
 def test_what_was_saved_acts_the_same(tmp_path):

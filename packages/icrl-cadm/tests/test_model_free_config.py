@@ -112,6 +112,10 @@ def test_settings_survive_the_way_to_toml_and_back(tmp_path):
             {"dynamics": CaDMConfig(context="stacked")},
             "dynamics.context is 'stacked', .* Give 'encoded' or 'recurrent'",
         ),
+        (
+            {"context": "probed", "dynamics": CaDMConfig(tasks_per_iteration=1)},
+            "dynamics.tasks_per_iteration is 1, .* 'probed' .* Leave it out",
+        ),
         ({"steps": 2000}, r"steps is 2000, but PPO's first update comes after 2000 .* nothing"),
         ({"dynamics": CaDMConfig(members=0)}, "members is 0; it must be at least 1"),
     ],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAST, FUTURE = 10, 10
 """The paper's K and M, where episodes are long enough."""
 UNKNOWN_HORIZON = 200
-"""Steps of an iteration in each environment, where a family does not say how long episodes are."""
+"""Steps that are played in an environment, where a family does not say how long episodes are."""
 Kind = Literal["none", "stacked", "encoded", "recurrent", "gradient"]
 
 
@@ -66,9 +66,9 @@ class CaDMConfig(Config):
     """Steps collected in an iteration, of all environments together; by default an episode in
     each."""
     tasks_per_iteration: int | None = None
-    """From how many training tasks, drawn anew for each iteration, its episodes are; by default
-    from all. The original's environments are copies of one, random numbers included, and so play
-    the same tasks side by side: with Pendulum, whose episodes last an iteration, one."""
+    """On how many training tasks, drawn anew for each iteration, its episodes are; by default on
+    all. The original's CartPoles and Pendulums are copies of one, random numbers included, and so
+    play the same tasks side by side: Pendulum, whose episodes last an iteration, one."""
     epochs: int = 5
     """How often training goes through all transitions so far, in each iteration."""
     batch_size: int = 256

@@ -1,5 +1,6 @@
 """CaDMAgent: collects with its own plans, trains its model on all that was collected, and so on."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -161,20 +162,21 @@ class Training:
         iterations = self.config.iterations
         total, done = iterations * self._steps, self.iteration * self._steps
         pool = training_pool(family, seed=self.run.seed)
-        env = self.agent.environment(family, pool)
-        try:
-            with self.run.progress(total, "planning", done=done, unit="step") as advance:
-                while self.iteration < iterations:
-                    if self.config.tasks_per_iteration is not None:
-                        env.close()
-                        env = self.agent.environment(family, self._some_of(pool))
-                    returns = self._collect(env, advance)
-                    losses = self._fit(advance)
-                    self.iteration += 1
-                    self._log(returns, losses, advance)
-                    self.save()
-        finally:
-            env.close()
+        with (
+            self.run.progress(total, "planning", done=done, unit="step") as advance,
+            ExitStack() as opened,
+        ):
+            env: TaskVectorEnv | None = None
+            while self.iteration < iterations:
+                if env is None or self.config.tasks_per_iteration is not None:
+                    opened.close()
+                    env = self.agent.environment(family, self._tasks(pool))
+                    opened.callback(env.close)
+                returns = self._collect(env, advance)
+                losses = self._fit(advance)
+                self.iteration += 1
+                self._log(returns, losses, advance)
+                self.save()
 
     def log(self, scalars: dict[str, Any]) -> None:
         """Log figures at the steps that the next checkpoint has."""
@@ -216,11 +218,12 @@ class Training:
                 "Delete it to train from the beginning."
             ) from error
 
-    def _some_of(self, pool: Tasks) -> Tasks:
-        """The tasks of an iteration that has but a few."""
-        assert self.config.tasks_per_iteration is not None
-        count = (self.config.tasks_per_iteration,)
-        return pool[torch.randint(len(pool), count, generator=self._generator("tasks", "cpu"))]
+    def _tasks(self, pool: Tasks) -> Tasks:
+        """Those of the next iteration."""
+        if self.config.tasks_per_iteration is None:
+            return pool
+        drawn = torch.randperm(len(pool), generator=self._generator("tasks", "cpu"))
+        return pool[drawn[: self.config.tasks_per_iteration]]
 
     def _collect(self, env: TaskVectorEnv, advance: Advance) -> list[float]:
         agent = self.agent

@@ -19,12 +19,10 @@ from icrl.errors import EXIT_DONE, IcrlError, UsageError
 from icrl.families import TaskFamily
 from icrl.plugins.families import make_family
 from icrl.trained import load_agent
+from icrl_cadm.config import UNKNOWN_HORIZON
 from icrl_cadm.drawing import draw_contexts, draw_errors, draw_trajectories
 from icrl_cadm.forecasts import Forecast, Played, Trajectory, contexts
 from icrl_cadm.learning import CaDMAgent
-
-UNKNOWN_HORIZON = 200
-"""Steps that are played where a family does not say how long episodes are."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,8 +59,8 @@ def named(runs: Sequence[Path]) -> list[tuple[str, Path]]:
     """Runs by their directories' names, with as many parents as tell them apart."""
     whole = [run.resolve().parts for run in runs]
     longest = max(map(len, whole))
-    count = next((n for n in range(1, longest) if len({p[-n:] for p in whole}) == len(whole)), 1)
-    return [("/".join(parts[-count:]), run) for parts, run in zip(whole, runs, strict=True)]
+    kept = next((n for n in range(1, longest) if len({p[-n:] for p in whole}) == len(whole)), 1)
+    return [("/".join(parts[-kept:]), run) for parts, run in zip(whole, runs, strict=True)]
 
 
 def planning_agent(run: Path, device: str) -> CaDMAgent:

@@ -154,6 +154,11 @@ class ModelFreeConfig(Config):
                 f"context is {self.context!r} and pretrained is {self.pretrained!r}: only the "
                 "context 'cadm' is a trained CaDM's. Leave pretrained out."
             )
+        if self.embeds_openings and self.dynamics.tasks_per_iteration is not None:
+            raise ConfigError(
+                f"dynamics.tasks_per_iteration is {self.dynamics.tasks_per_iteration}, but the "
+                "context 'probed' learns from openings on all tasks. Leave it out."
+            )
         both = (self.past, self.dynamics.past)
         if None not in both and both[0] != both[1] and self.context in FROM_A_MODEL:
             raise ConfigError(
