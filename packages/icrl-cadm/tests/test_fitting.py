@@ -250,6 +250,24 @@ def test_biases_do_not_decay():
     assert all(parameter.shape[-2] == 1 for parameter in rest["params"])
 
 
+def test_weights_that_have_decayed_to_next_to_nothing_become_nothing():
+    """With numbers below 1e-38 a CPU computes many times slower."""
+    model = new_model(epochs=1)
+    optimizer, layer = optimizer_of(model), model.networks.encoder.perceptron.layers[0]
+    fit(model, optimizer, episodes(9), generator())
+    with torch.no_grad():
+        layer.bias.fill_(-1e3)  # no history excites a unit any more
+        layer.weight.fill_(1e-36)
+        for moment in ("exp_avg", "exp_avg_sq"):
+            optimizer.state[layer.weight][moment].fill_(1e-39)
+    others = [p.detach().clone() for p in model.networks.forwards.parameters()]
+    fit(model, optimizer, episodes(9), generator())
+    assert not layer.weight.any()
+    assert not any(optimizer.state[layer.weight][name].any() for name in ("exp_avg", "exp_avg_sq"))
+    now = model.networks.forwards.parameters()
+    assert all((p != 0).all() and (p != q).any() for p, q in zip(now, others, strict=True))
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_equal_generators_train_equal_models(members):
     settings = {"epochs": 1, "rows": 7, "members": members, "particles": members}
