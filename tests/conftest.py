@@ -1,8 +1,10 @@
-"""Where the repository and its packages lie."""
+"""Where the repository and its packages lie, and scripts that tests import."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -27,3 +29,12 @@ def modules(packages: list[Path]) -> list[Path]:
     found = [path for package in packages for path in sorted((package / "src").rglob("*.py"))]
     assert len(found) > 20
     return found
+
+
+@pytest.fixture
+def scripts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where benchmarks find each other; they may change how many threads there are."""
+    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

@@ -1,6 +1,5 @@
 """Learning beside a context: what is learned, in which order, what is kept, what is refused."""
 
-import copy
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,7 @@ from stable_baselines3 import PPO
 
 from icrl.agent import Interface
 from icrl.checkpoints import under
-from icrl.cli import main
-from icrl.errors import ConfigError, ContextError, DamagedFileError, SpaceError
+from icrl.errors import ConfigError, DamagedFileError
 from icrl.families import TaskFamily
 from icrl.run import Run
 from icrl.testing import Corridor, random_trial
@@ -21,10 +19,9 @@ from icrl.testing.counter import CounterFamily
 from icrl.training_view import training_view
 from icrl_cadm.config import CaDMConfig
 from icrl_cadm.learning import CaDMAgent, Training
-from icrl_cadm.model_free.clues import NOISE, TRANSITIONS
+from icrl_cadm.model_free.clues import TRANSITIONS
 from icrl_cadm.model_free.config import ModelFreeConfig
 from icrl_cadm.model_free.learning import ModelFreeAgent
-from icrl_cadm.model_free.networks import InferringExtractor, TowardsUnitGaussian
 from icrl_cadm.transitions import Transitions
 
 CPU = torch.device("cpu")
@@ -245,42 +242,6 @@ def test_ppo_moves_nothing_in_the_model(tmp_path):
     assert same(agent.dynamics.model, alone.model)
 
 
-def test_a_pretrained_model_is_taken_as_it_is(tmp_path):
-    given = trained_cadm(tmp_path / "cadm")
-    agent = learned(tmp_path / "ppo", "cadm", past=None, pretrained=str(tmp_path / "cadm"))
-    assert same(agent.dynamics.model, given.model)
-    assert (agent.config.past, agent.config.dynamics) == (4, given.config)
-    assert not (tmp_path / "ppo" / "dynamics").exists()
-
-
-def trained_cadm(directory: Path, family: TaskFamily | None = None, **settings) -> CaDMAgent:
-    config = replace(SMALL_MODEL, **{"past": 4} | settings)
-    agent = CaDMAgent(config, Interface.of(family or Corridor()), CPU)
-    with torch.no_grad():
-        for weight in agent.model.parameters():
-            weight.mul_(1.5)
-    agent.save(directory / "agent")
-    return agent
-
-
-def test_a_pretrained_model_fixes_how_many_transitions_are_kept(tmp_path):
-    """Also for settings that were adapted before, as the command line's are."""
-    trained_cadm(tmp_path)
-    interface = Interface.of(Corridor())
-    config = replace(SMALL, past=None, pretrained=str(tmp_path)).adapted(interface)
-    assert ModelFreeAgent(config, interface, CPU).config.past == 4
-
-
-def test_a_model_that_is_given_is_not_trained_again(tmp_path):
-    given = trained_cadm(tmp_path / "cadm")
-    before = copy.deepcopy(given.model)
-    agent = ModelFreeAgent(replace(SMALL, past=None), given.interface, CPU, dynamics=given)
-    run = Run(tmp_path / "ppo", quiet=True)
-    agent.learn(training_view(Corridor(), None, seed=0), run)
-    assert agent.dynamics is given and same(given.model, before)
-    assert not (tmp_path / "ppo" / "dynamics").exists()
-
-
 def test_every_round_of_an_embedding_is_logged_once_though_the_run_is_killed(tmp_path, monkeypatch):
     """In the second of two rounds, after its log and before its checkpoint."""
     model, save = replace(SMALL_MODEL, iterations=4), Training.save
@@ -311,41 +272,6 @@ def test_an_embedding_is_learned_of_episodes_first_transitions(tmp_path):
     )
     torch.testing.assert_close(model.past_controls.mean, first)
     assert not torch.allclose(first, last)
-
-
-# The probabilistic context.
-
-
-def test_the_divergence_from_a_unit_gaussian_is_added_to_the_loss():
-    """The gradient of loss + weight * KL, beside autograd's of the same written out."""
-    generator = torch.Generator().manual_seed(0)
-    mean, log_deviation = (
-        torch.randn(3, 5, generator=generator, requires_grad=True) for _ in range(2)
-    )
-    passed = TowardsUnitGaussian.apply(mean, log_deviation, 0.7)
-    (passed[0].square().sum() + passed[1].sum()).backward()
-    found = mean.grad.clone(), log_deviation.grad.clone()
-    mean.grad = log_deviation.grad = None
-    divergence = torch.distributions.kl_divergence(
-        torch.distributions.Normal(mean, log_deviation.exp()), torch.distributions.Normal(0.0, 1.0)
-    )
-    loss = mean.square().sum() + log_deviation.sum() + 0.7 * divergence.sum(1).mean()
-    loss.backward()
-    torch.testing.assert_close(found[0], mean.grad)
-    torch.testing.assert_close(found[1], log_deviation.grad)
-
-
-def test_a_context_is_drawn_by_the_noise_that_is_shown():
-    agent = agent_for(Corridor(), "probabilistic")
-    extractor = agent.actor.parts[0]
-    assert isinstance(extractor, InferringExtractor)
-    slots = torch.randn(2, 2 * (7 + 2), generator=torch.Generator().manual_seed(0))
-    noise = torch.tensor([[0.0] * 3, [2.0] * 3])
-    mean, log_deviation = extractor.inferred(slots)
-    found = extractor({"state": torch.ones(2, 7), TRANSITIONS: slots, NOISE: noise})
-    assert found.shape == (2, 10)
-    torch.testing.assert_close(found[0, 7:], mean[0])
-    torch.testing.assert_close(found[1, 7:], mean[1] + 2 * log_deviation[1].exp())
 
 
 # Runs.
@@ -438,15 +364,6 @@ def test_a_loaded_agent_acts_as_the_saved_one(tmp_path, kind, family):
     assert torch.equal(actions(loaded, argmax=True), actions(agent, argmax=True))
 
 
-def test_a_saved_agent_keeps_the_model_that_it_was_given(tmp_path):
-    trained_cadm(tmp_path / "cadm")
-    agent = agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path / "cadm"))
-    agent.save(tmp_path / "agent")
-    (tmp_path / "cadm").rename(tmp_path / "elsewhere")
-    loaded = ModelFreeAgent.load(tmp_path / "agent", CPU)
-    assert same(loaded.dynamics.model, agent.dynamics.model)
-
-
 @pytest.mark.parametrize("folder", ["", "dynamics/"])
 @pytest.mark.parametrize("name", ["config.toml", "interface.json", "weights.safetensors"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
@@ -463,71 +380,3 @@ def test_a_damaged_agent_is_refused_by_the_file(tmp_path, folder, name, damage):
         (DamagedFileError, ConfigError), match=f"{folder}{name}".replace(".", r"\.")
     ):
         ModelFreeAgent.load(tmp_path, CPU)
-
-
-# Refusals, before anything is trained.
-
-
-def test_a_pretrained_model_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"but there is no .*config\.toml\. Give a directory"):
-        agent_for(Corridor(), "cadm", pretrained=str(tmp_path / "nowhere"))
-
-
-def test_a_pretrained_model_of_another_family_is_refused(tmp_path):
-    trained_cadm(tmp_path, CounterFamily(length=5), past=2)
-    with pytest.raises(SpaceError, match="was trained on Counter, not on icrl-tests/Corridor-v0"):
-        agent_for(Corridor(), "cadm", pretrained=str(tmp_path))
-
-
-def test_a_pretrained_model_of_other_spaces_is_refused(tmp_path):
-    family = Corridor()
-    family.action_space = CounterFamily().action_space
-    trained_cadm(tmp_path, family)
-    with pytest.raises(SpaceError, match="was trained with the action space Box"):
-        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
-
-
-@pytest.mark.parametrize("context", ["none", "stacked"])
-def test_a_pretrained_model_that_infers_nothing_is_refused(tmp_path, context):
-    trained_cadm(tmp_path, context=context)
-    with pytest.raises(ConfigError, match=f"infers no context: .* {context!r}. Give one of cadm"):
-        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
-
-
-def test_a_pretrained_model_of_other_histories_is_refused(tmp_path):
-    trained_cadm(tmp_path)
-    with pytest.raises(ConfigError, match=r"past is 2, but the model of .* of 4 transitions"):
-        agent_for(Corridor(), "cadm", past=2, pretrained=str(tmp_path))
-
-
-def test_another_agent_beside_a_context_is_no_pretrained_model(tmp_path):
-    agent_for(Corridor(), "cadm").save(tmp_path / "agent")
-    with pytest.raises(ConfigError, match=r"PPO beside a context, not a CaDM.*dynamics: give that"):
-        agent_for(Corridor(), "cadm", past=None, pretrained=str(tmp_path))
-    dynamics = str(tmp_path / "agent" / "dynamics")
-    assert agent_for(Corridor(), "cadm", past=None, pretrained=dynamics).dynamics is not None
-
-
-@pytest.mark.parametrize("folder", ["", "agent", "agent/dynamics"])
-def test_an_embedding_of_episodes_openings_is_no_pretrained_model(tmp_path, monkeypatch, folder):
-    agent_for(Corridor(), "probed").save(tmp_path / "agent")
-    monkeypatch.chdir(tmp_path / folder)
-    for given in (str(tmp_path / folder), "."):
-        with pytest.raises(ConfigError, match="embeds the first transitions of an episode"):
-            agent_for(Corridor(), "cadm", past=None, pretrained=given)
-
-
-def test_a_pretrained_model_of_more_than_an_episode_is_refused(tmp_path):
-    trained_cadm(tmp_path, past=4)
-    shorter = replace(Interface.of(Corridor()), max_episode_steps=4)
-    config = replace(SMALL, past=None, pretrained=str(tmp_path))
-    with pytest.raises(ContextError, match="of 4 transitions, and an episode of 4 steps has 3"):
-        ModelFreeAgent(config, shorter, CPU)
-
-
-def test_refusals_reach_the_command_line_as_messages(tmp_path, capsys):
-    argv = ["train", "ppo-cadm", "icrl/GridMaze-v0", "--agent.pretrained", "nowhere"]
-    assert main([*argv, "--quiet", "--budget", "smoke", "--out", str(tmp_path / "run")]) == 2
-    message = " ".join(capsys.readouterr().err.split())
-    assert "pretrained is 'nowhere', but there is no" in message
-    assert "Traceback" not in message
