@@ -1,4 +1,4 @@
-"""The benchmark of CaDM's tables: its arithmetic by hand, and that a run leaves what it reads."""
+"""The benchmark of CaDM's tables: its arithmetic by hand, what it keeps, and its command."""
 
 import json
 from importlib.resources import files

@@ -58,9 +58,8 @@ EXPECTED = {
 
 
 @pytest.fixture
-def returns_module(repository, monkeypatch):
+def returns_module(scripts):
     """The script's module of returns."""
-    monkeypatch.syspath_prepend(str(repository / "benchmarks"))
     import classification_returns
 
     return classification_returns

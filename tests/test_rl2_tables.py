@@ -18,14 +18,11 @@ CELLS = {(c["setting"], c["baseline"]): c for name in NAMES for c in RESULT[name
 
 
 @pytest.fixture
-def rl2_tables(monkeypatch):
+def rl2_tables(scripts):
     """The script as a module."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
-    num_threads = torch.get_num_threads()
     import rl2_tables
 
-    yield rl2_tables
-    torch.set_num_threads(num_threads)
+    return rl2_tables
 
 
 def test_a_cell_is_judged_by_the_errors_of_both_means(rl2_tables):

@@ -1,4 +1,4 @@
-"""Learning beside a context: what is learned, in which order, what is kept, what is refused."""
+"""Learning beside a context: what is learned, in which order, what is kept."""
 
 import signal
 from dataclasses import replace

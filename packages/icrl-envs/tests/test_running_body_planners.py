@@ -7,8 +7,6 @@ import torch
 import icrl
 from icrl.families import DynamicsView
 
-NUMBERS = {"HalfCheetah": 18, "CrippledHalfCheetah": 18, "Ant": 28, "SlimHumanoid": 45}
-
 
 def family_of(name, **arguments):
     return icrl.make_family(f"icrl/{name}-v0", **arguments)
@@ -29,7 +27,7 @@ def told(name, observation, action, following):
 def test_the_originals_planner_is_paid_the_speed_before_the_step(name, cost, bonus):
     """Quirk 1; ours is paid the speed after it."""
     family = family_of(name)
-    before, after = torch.zeros(2, NUMBERS[name])
+    before, after = torch.zeros(2, *family.observation_space.shape)
     before[0], after[0] = 3.0, 7.0
     action = torch.full(family.action_space.shape, 0.5)
     charged = cost * 0.25 * len(action)
@@ -97,9 +95,10 @@ def test_models_of_an_ant_see_all_but_its_speed():
 @pytest.mark.parametrize("name", ["HalfCheetah", "CrippledHalfCheetah", "Ant"])
 def test_models_predict_the_speed_itself(name):
     """And of the other numbers the change."""
-    numbers = NUMBERS[name]
-    before, after = torch.arange(numbers).float(), 3 * torch.arange(numbers).float() + 5
-    target = family_of(name).model_targets(before, after)
+    family = family_of(name)
+    before = torch.arange(*family.observation_space.shape).float()
+    after = 3 * before + 5
+    target = family.model_targets(before, after)
     assert target[0] == 5 and torch.equal(target[1:], (after - before)[1:])
 
 
